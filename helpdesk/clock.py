@@ -1,0 +1,23 @@
+"""One clock for everything that is stored, ordered or leased: the database server's.
+
+The SQL function `helpdesk_now()` gives the time; only tests move it, by the setting `helpdesk.clock_offset`.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from helpdesk.db import db
+
+SQL_NOW = func.helpdesk_now()
+
+CREATE_FUNCTION = """
+CREATE OR REPLACE FUNCTION helpdesk_now() RETURNS timestamptz LANGUAGE sql STABLE AS $$
+  SELECT clock_timestamp() + coalesce(nullif(current_setting('helpdesk.clock_offset', true), ''), '0')::interval
+$$
+"""
+
+
+def now() -> datetime:
+    """The present moment in UTC, as the database sees it (one round trip)."""
+    return db.session.execute(select(SQL_NOW)).scalar_one()

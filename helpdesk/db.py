@@ -1,0 +1,86 @@
+"""The database: session, base class, and what happens after a commit.
+
+There is one commit per entry point (end of a request, of a batch, of a command). Work that must not run for a
+rolled-back change (ringing a bell, publishing a live event) is registered with `after_commit`.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import structlog
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text, event, func
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
+
+log = structlog.get_logger(__name__)
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+Id = Annotated[int, mapped_column(BigInteger, Identity(always=False), primary_key=True)]
+Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+Now = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.helpdesk_now())]
+
+
+class Base(DeclarativeBase):
+    """Base of all tables: text without length limits, UTC moments, JSON as jsonb."""
+
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads this name as it stands
+        str: Text,
+        int: BigInteger,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[Any]: JSONB,
+    }
+
+
+db = SQLAlchemy(model_class=Base)
+
+if TYPE_CHECKING:
+
+    class Model(Base):
+        """What mypy sees; at run time this is Flask-SQLAlchemy's own subclass."""
+
+        __abstract__ = True
+else:
+    Model = db.Model
+
+
+def after_commit(work: Callable[[], None]) -> None:
+    """Run `work` once when the present transaction has been committed, and never if it is rolled back."""
+    db.session().info.setdefault("after_commit", []).append(work)
+
+
+@event.listens_for(Session, "after_commit")
+def _run_work(session: Session) -> None:
+    if session.in_nested_transaction():
+        return
+    for work in session.info.pop("after_commit", []):
+        work()
+
+
+@event.listens_for(Session, "after_soft_rollback")
+def _forget_work(session: Session, previous: Any) -> None:
+    if not previous.nested:
+        session.info.pop("after_commit", None)
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """Commit what the block did, or roll all of it back. For jobs, commands and tests; requests commit at their end."""
+    session = db.session()
+    try:
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
