@@ -1,0 +1,155 @@
+"""Child processes that end when their parent does, and the search for those that did not.
+
+Kept free of Flask and SQLAlchemy: the parent of everything imports this and must stay small.
+"""
+
+import ctypes
+import os
+import pwd
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True)
+class Account:
+    """A system account that children run as."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+def account_of(uid: int) -> Account | None:
+    """The account of a uid, or None when the system does not know it."""
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        return None
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+
+
+def account_named(name: str) -> Account | None:
+    """The account of that name, or None."""
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+
+
+def switch(account: Account | None) -> dict[str, object]:
+    """Keyword arguments of `subprocess` that make a child run as `account`; none when it is our own."""
+    if account is None or account.uid == os.geteuid():
+        return {}
+    return {"user": account.uid, "group": account.gid, "extra_groups": []}
+
+
+def _dies_with_parent(sign: signal.Signals) -> Callable[[], None] | None:
+    """What a Linux child runs before exec: ask for `sign` at the parent's death, and notice a death before that.
+
+    The kernel counts the death of the THREAD that forked, so children are started from the main thread alone.
+    """
+    if _libc is None:
+        return None
+    libc, parent = _libc, os.getpid()
+
+    def prepare() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, int(sign), 0, 0, 0)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), sign)
+
+    return prepare
+
+
+def spawn(
+    command: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    output: IO[bytes] | int | None = None,
+    account: Account | None = None,
+    parent_died: signal.Signals = signal.SIGTERM,
+) -> "subprocess.Popen[bytes]":
+    """Start a child in a session of its own (so Ctrl-C reaches the parent alone) that ends when we are killed.
+
+    `output` receives stdout and stderr; `parent_died` is the signal that the kernel sends it then (Linux only).
+    """
+    return subprocess.Popen(  # type: ignore[call-overload,no-any-return]  # switch() gives optional keywords
+        list(command),
+        cwd=cwd,
+        env=dict(os.environ if environment is None else environment),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT if output is not None else None,
+        start_new_session=True,
+        preexec_fn=_dies_with_parent(parent_died),
+        **switch(account),
+    )
+
+
+def identity(pid: int) -> float | None:
+    """The start moment of a living process, which tells it from a later one with the same pid; None when gone."""
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.Error:
+        return None
+
+
+def working_in(folder: Path, name: str) -> list[psutil.Process]:
+    """Living processes called `name` whose working directory is `folder`."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.name() == name and Path(process.cwd()) == folder and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def same_process(pid: int, created: float) -> psutil.Process | None:
+    """The living process with that pid and start moment, or None."""
+    found = identity(pid)
+    if found is None or abs(found - created) > 0.1:
+        return None
+    with suppress(psutil.Error):
+        return psutil.Process(pid)
+    return None
+
+
+def with_descendants(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """The processes and everything below them, each once."""
+    found: dict[int, psutil.Process] = {}
+    for process in processes:
+        found[process.pid] = process
+        with suppress(psutil.Error):
+            found.update((child.pid, child) for child in process.children(recursive=True))
+    return list(found.values())
+
+
+def end(processes: Sequence[psutil.Process], grace: float = 8.0) -> list[str]:
+    """End leftovers: INT for PostgreSQL (its fast stop), TERM for others, KILL after `grace` seconds.
+
+    Returns one line per process that was there: its name and pid.
+    """
+    told = []
+    for process in processes:
+        with suppress(psutil.Error):
+            told.append(f"{process.name()} {process.pid}")
+            process.send_signal(signal.SIGINT if process.name() == "postgres" else signal.SIGTERM)
+    _, alive = psutil.wait_procs(processes, timeout=grace)
+    for process in alive:
+        with suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(alive, timeout=grace)
+    return told
