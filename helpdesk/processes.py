@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import psutil
 
@@ -48,7 +48,7 @@ def account_named(name: str) -> Account | None:
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
-def switch(account: Account | None) -> dict[str, object]:
+def switch(account: Account | None) -> dict[str, Any]:
     """Keyword arguments of `subprocess` that make a child run as `account`; none when it is our own."""
     if account is None or account.uid == os.geteuid():
         return {}
@@ -56,7 +56,7 @@ def switch(account: Account | None) -> dict[str, object]:
 
 
 def _dies_with_parent(sign: signal.Signals) -> Callable[[], None] | None:
-    """What a Linux child runs before exec: ask for `sign` at the parent's death, and notice a death before that.
+    """What a Linux child runs before exec: ask for `sign` at the parent's death; notice a death before that.
 
     The kernel counts the death of the THREAD that forked, so children are started from the main thread alone.
     """
@@ -81,11 +81,11 @@ def spawn(
     account: Account | None = None,
     parent_died: signal.Signals = signal.SIGTERM,
 ) -> "subprocess.Popen[bytes]":
-    """Start a child in a session of its own (so Ctrl-C reaches the parent alone) that ends when we are killed.
+    """Start a child in a session of its own (Ctrl-C reaches the parent alone) that ends when we are killed.
 
-    `output` receives stdout and stderr; `parent_died` is the signal that the kernel sends it then (Linux only).
+    `output` receives stdout and stderr; `parent_died` is what the kernel sends the child then (Linux only).
     """
-    return subprocess.Popen(  # type: ignore[call-overload,no-any-return]  # switch() gives optional keywords
+    return subprocess.Popen(
         list(command),
         cwd=cwd,
         env=dict(os.environ if environment is None else environment),
@@ -99,7 +99,7 @@ def spawn(
 
 
 def identity(pid: int) -> float | None:
-    """The start moment of a living process, which tells it from a later one with the same pid; None when gone."""
+    """The start moment of a living process, which tells it from a later one of that pid; None when gone."""
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
@@ -112,7 +112,8 @@ def working_in(folder: Path, name: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if process.name() == name and Path(process.cwd()) == folder and process.status() != psutil.STATUS_ZOMBIE:
+            alive = process.name() == name and process.status() != psutil.STATUS_ZOMBIE
+            if alive and Path(process.cwd()) == folder:
                 found.append(process)
     return found
 
