@@ -11,12 +11,6 @@ from helpdesk.db import db
 
 SQL_NOW = func.helpdesk_now()
 
-CREATE_FUNCTION = """
-CREATE OR REPLACE FUNCTION helpdesk_now() RETURNS timestamptz LANGUAGE sql STABLE AS $$
-  SELECT clock_timestamp() + coalesce(nullif(current_setting('helpdesk.clock_offset', true), ''), '0')::interval
-$$
-"""
-
 
 def now() -> datetime:
     """The present moment in UTC, as the database sees it (one round trip)."""

@@ -25,20 +25,27 @@ class Settings(BaseSettings):
     helpdesk_data: Path = Field(Path("var"), description="Folder for the embedded engines, files, and keys.")
     host: str = Field("127.0.0.1", description="Address that the web server listens on.")
     port: int = Field(8000, ge=1, le=65535, description="Port that the web server listens on.")
-    base_url: str = Field("", description="Address people open, for links in mail. Default: http://HOST:PORT.")
-    files_url: str = Field("", description="Separate origin for files and HTML mail, e.g. https://files.example.")
+    base_url: str = Field(
+        "", description="Address people open, for links in mail. Default: http://HOST:PORT."
+    )
+    files_url: str = Field(
+        "", description="Separate origin for files and HTML mail, e.g. https://files.example."
+    )
     database_url: str = Field("", description="PostgreSQL 15 to 18. Empty: the embedded one is started.")
     redis_url: str = Field("", description="Redis or Valkey. Empty: the embedded one is started.")
     lmtp_host: str = Field("127.0.0.1", description="Address of the LMTP door.")
     lmtp_port: int = Field(0, ge=0, le=65535, description="Port of the LMTP door; 0 keeps it shut.")
     web_workers: int = Field(2, ge=1, le=64, description="Web server processes.")
     intake_workers: int = Field(1, ge=1, le=16, description="Worker processes of the intake lane.")
-    trusted_proxies: int = Field(0, ge=0, le=5, description="Reverse proxies in front whose headers are believed.")
+    trusted_proxies: int = Field(
+        0, ge=0, le=5, description="Reverse proxies in front whose headers are believed."
+    )
     outbound_allow: Annotated[list[str], NoDecode] = Field(
         [], description="Private hosts or networks that mail and web requests may reach, comma separated."
     )
     outgoing_folder: Path | None = Field(
-        None, description="Mail of channels without a server lands here as files. Default: HELPDESK_DATA/outgoing."
+        None,
+        description="Mail of channels without a server lands here as files. Default: HELPDESK_DATA/outgoing.",
     )
     raw_retention_days: int = Field(90, ge=1, description="Days that raw input of finished events is kept.")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="How much is logged.")
@@ -47,7 +54,9 @@ class Settings(BaseSettings):
     @field_validator("outbound_allow", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        return (
+            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        )
 
     @field_validator("base_url", "files_url")
     @classmethod

@@ -53,13 +53,23 @@ log_line_prefix = '%m [%p] '
 class Engines:
     """Both engines of one data folder.
 
-    `fsync=False` trades safety for speed, for tests. Nothing is touched before a start method is called.
-    One process alone starts engines for a folder; the caller sees to that (the parent holds a lock).
+    `fsync=False` trades safety for speed, for tests. `sole=True`: the caller holds the lock of the folder,
+    so that engines found running there are leftovers and are ended. `pulse` is called while we wait and may
+    raise to give up. Nothing is touched before a start method is called.
     """
 
-    def __init__(self, data_dir: Path, fsync: bool = True) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        fsync: bool = True,
+        *,
+        sole: bool = False,
+        pulse: Callable[[], None] | None = None,
+    ) -> None:
         self.data = data_dir.resolve()
         self.fsync = fsync
+        self.sole = sole
+        self.pulse = pulse
         self.postgres: subprocess.Popen[bytes] | None = None
         self.valkey: subprocess.Popen[bytes] | None = None
         self.notes: list[str] = []
@@ -108,14 +118,6 @@ class Engines:
                 process.kill()
                 process.wait()
         self.valkey = self.postgres = None
-
-    def end_leftovers(self) -> list[str]:
-        """End engines that a killed parent left in this folder. Only for whoever holds the folder's lock.
-
-        Returns a line for each: name and pid.
-        """
-        found = working_in(self.cluster, "postgres") + working_in(self.valkey_folder, "valkey-server")
-        return end(with_descendants(found))
 
     @property
     def database_url(self) -> str:
@@ -227,8 +229,7 @@ class Engines:
 
     def _clear_stale_pid(self) -> None:
         """Remove what a killed PostgreSQL left: it refuses to start when that pid is anybody's by now."""
-        if working_in(self.cluster, "postgres"):
-            raise StartError(f"A PostgreSQL is still running in {self.cluster}; end it and start again.")
+        self._refuse_or_end("postgres", self.cluster)
         for stale in (self.cluster / "postmaster.pid", *self.home.sockets.glob(".s.PGSQL.*")):
             stale.unlink(missing_ok=True)
 
@@ -246,8 +247,7 @@ class Engines:
         """Start Valkey without waiting. A journal that it refused to read last time is set aside first."""
         folder = self.valkey_folder
         make_private(folder, self.home.account)
-        if working_in(folder, "valkey-server"):  # it has no lock of its own: two would write one journal
-            raise StartError(f"A Valkey is still running in {folder}; end it and start again.")
+        self._refuse_or_end("valkey-server", folder)  # it has no lock of its own: two would write one journal
         if self._journal_is_broken():
             self._set_journal_aside(folder)
         size = self.valkey_log.stat().st_size if self.valkey_log.exists() else 0
@@ -294,6 +294,12 @@ class Engines:
                 f"Valkey could not read its journal and starts empty; the old one is kept as {aside}."
             )
 
+    def _refuse_or_end(self, name: str, folder: Path) -> None:
+        found = working_in(folder, name)
+        if found and not self.sole:
+            raise StartError(f"{name} {found[0].pid} is still running in {folder}; end it and start again.")
+        end(with_descendants(found))
+
     def _wait(
         self, name: str, process: "subprocess.Popen[bytes]", ready: Callable[[], bool], log: Path
     ) -> None:
@@ -302,6 +308,8 @@ class Engines:
             if process.poll() is not None:
                 said = _last_line(log.read_text(errors="replace"))
                 raise StartError(f"{name} ended while starting: {said} (see {log})")
+            if self.pulse:
+                self.pulse()
             if time.monotonic() > until:
                 raise StartError(f"{name} did not become ready in {START_LIMIT:.0f} seconds (see {log}).")
             time.sleep(0.02)

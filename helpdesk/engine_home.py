@@ -1,8 +1,8 @@
 """Where the embedded engines live: the account they run as, their folders, and their binaries.
 
 PostgreSQL refuses to run as root, so root lends it an account; that account must be able to enter the folder
-and to read the binaries. Rights of folders that are not ours are never changed: where something is out of reach,
-it is copied or placed elsewhere, and a note says so.
+and to read the binaries. Rights of folders that are not ours are never changed: where something is out of
+reach, it is copied or placed elsewhere, and a note says so.
 """
 
 import hashlib
@@ -102,7 +102,7 @@ def _ourselves() -> Account:
 
 
 def _choose_account(data: Path) -> Account | None:
-    """None for ourselves. Root takes the owner of the cluster or the folder, else `helpdesk`, else `nobody`."""
+    """None for ourselves. Root takes the owner of cluster or folder, else `helpdesk`, else `nobody`."""
     if os.geteuid() != 0:
         _ourselves()
         return None

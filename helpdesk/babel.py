@@ -1,0 +1,42 @@
+"""Languages and time zones: each person reads in their own."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from flask import Flask, has_request_context, request
+from flask_babel import Babel, format_datetime, get_locale
+from flask_login import current_user
+
+LANGUAGES = {"en": "English", "ru": "Русский", "uk": "Українська"}
+
+
+def choose_language() -> str:
+    """The signed-in person's language, else the browser's best match, else English."""
+    if not has_request_context():
+        return "en"
+    if current_user and current_user.is_authenticated:
+        return str(current_user.language)
+    return request.accept_languages.best_match(list(LANGUAGES)) or "en"
+
+
+def choose_time_zone() -> str:
+    """The signed-in person's time zone, else UTC."""
+    if has_request_context() and current_user and current_user.is_authenticated:
+        return str(current_user.time_zone)
+    return "UTC"
+
+
+def local_time(moment: datetime, style: str = "medium") -> str:
+    """A stored moment in the reader's zone and language; `style` is a CLDR name: short, medium, long."""
+    return str(format_datetime(moment.astimezone(ZoneInfo("UTC")), style))
+
+
+def init_app(app: Flask) -> None:
+    """Add translations (folder `translations` beside this file) and the template helpers for times."""
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = "translations"
+    Babel(app, locale_selector=choose_language, timezone_selector=choose_time_zone)
+    app.jinja_env.filters["local_time"] = local_time
+
+    @app.context_processor
+    def names() -> dict[str, object]:
+        return {"locale": str(get_locale() or "en"), "languages": LANGUAGES}

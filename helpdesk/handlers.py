@@ -1,0 +1,72 @@
+"""How a request ends: one commit when it went well, a rollback and a sentence when it did not."""
+
+from flask import Flask, Response, jsonify, render_template, request
+from flask_babel import gettext as _
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from helpdesk.db import db
+from helpdesk.errors import HelpdeskError
+
+csrf = CSRFProtect()
+
+
+def wants_json() -> bool:
+    """Whether the caller asks for data rather than a page."""
+    return request.accept_mimetypes.best == "application/json"
+
+
+def answer_error(status: int, message: str, details: dict[str, object]) -> tuple[Response | str, int]:
+    """The same refusal as JSON, as a fragment for htmx, or as a page."""
+    if wants_json():
+        return jsonify(error=message, **details), status
+    if "HX-Request" in request.headers:
+        return render_template(
+            "errors/_fragment.html", status=status, message=message, details=details
+        ), status
+    return render_template("errors/error.html", status=status, message=message, details=details), status
+
+
+def init_app(app: Flask) -> None:
+    """Commit after each request that succeeded; turn refusals into answers for people."""
+    csrf.init_app(app)
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        if response.status_code < 400:
+            db.session.commit()
+        else:
+            db.session.rollback()
+        return response
+
+    @app.errorhandler(HelpdeskError)
+    def refused(error: HelpdeskError) -> tuple[Response | str, int]:
+        db.session.rollback()
+        return answer_error(error.status, error.message, error.details)
+
+    @app.errorhandler(CSRFError)
+    def no_token(_error: CSRFError) -> tuple[Response | str, int]:
+        db.session.rollback()
+        message = _(
+            "This page is no longer valid, because you signed in again meanwhile. Reload it and try once more."
+        )
+        return answer_error(403, message, {})
+
+    @app.errorhandler(OperationalError)
+    def database_away(error: OperationalError) -> tuple[Response | str, int]:
+        db.session.rollback()
+        app.logger.warning("database refused: %s", error.orig)
+        return answer_error(503, _("The database does not answer at the moment. Try again in a minute."), {})
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> tuple[Response | str, int] | HTTPException:
+        if error.code is None or error.code < 400:
+            return error
+        db.session.rollback()
+        sentences = {
+            404: _("There is nothing here, or you may not see it."),
+            405: _("This address does not take that kind of request."),
+            413: _("That is larger than 32 MB. Send less at once."),
+        }
+        return answer_error(error.code, sentences.get(error.code, error.description or error.name), {})

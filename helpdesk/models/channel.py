@@ -1,0 +1,80 @@
+"""Channels: connected sources and sinks, their settings, secrets and health."""
+
+from typing import Any
+
+from sqlalchemy import ForeignKey, LargeBinary
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from helpdesk import clock
+from helpdesk.db import Id, Model, Moment, Now, db
+from helpdesk.keyring import keyring
+from helpdesk.models.project import Project
+from helpdesk.models.queue import Queue
+
+
+class Channel(Model):
+    """One connected source and sink, e.g. a mailbox. `kind` names its adapter."""
+
+    __tablename__ = "channels"
+
+    id: Mapped[Id]
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), index=True)
+    queue_id: Mapped[int] = mapped_column(ForeignKey("queues.id"), index=True)
+    kind: Mapped[str]
+    name: Mapped[str] = mapped_column(unique=True)
+    address: Mapped[str] = mapped_column(default="", server_default="", index=True)
+    enabled: Mapped[bool] = mapped_column(default=True, server_default="true")
+    settings: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
+    sealed_secrets: Mapped[bytes | None] = mapped_column(LargeBinary)
+    cursor: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
+    holder_epoch: Mapped[int] = mapped_column(default=0, server_default="0")
+    last_contact_at: Mapped[Moment | None]
+    last_error: Mapped[str | None]
+    last_error_at: Mapped[Moment | None]
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
+    created_at: Mapped[Now]
+
+    project: Mapped[Project] = relationship()
+    queue: Mapped[Queue] = relationship(foreign_keys=[queue_id])
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """The channel's secrets in the clear; for adapters only, never for a page or a log."""
+        return (
+            {} if self.sealed_secrets is None else keyring().open_json(self.sealed_secrets, self._seal_scope)
+        )
+
+    def keep_secrets(self, secrets: dict[str, str]) -> None:
+        """Encrypt and store `secrets`, replacing the former ones. The row must have its id (flushed)."""
+        self.sealed_secrets = keyring().seal_json(secrets, self._seal_scope)
+
+    @property
+    def _seal_scope(self) -> str:
+        if self.id is None:
+            db.session.flush()
+        return f"channel:{self.id}"
+
+    def note_contact(self) -> None:
+        """Record that the other side answered just now."""
+        self.last_contact_at = clock.now()
+        self.last_error = None
+
+    def note_error(self, sentence: str) -> None:
+        """Record a fault for the channel's page, in words for people."""
+        self.last_error = sentence[:2000]
+        self.last_error_at = clock.now()
+
+
+class ParkedMail(Model):
+    """A mail in a mailbox that could not be fetched; after three tries it is parked and shown."""
+
+    __tablename__ = "parked_mails"
+
+    channel_id: Mapped[int] = mapped_column(ForeignKey("channels.id", ondelete="CASCADE"), primary_key=True)
+    folder: Mapped[str] = mapped_column(primary_key=True)
+    uidvalidity: Mapped[int] = mapped_column(primary_key=True)
+    uid: Mapped[int] = mapped_column(primary_key=True)
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    last_error: Mapped[str]
+    at: Mapped[Now]

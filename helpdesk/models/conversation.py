@@ -1,0 +1,45 @@
+"""Conversations: the lasting exchange that the customer sees."""
+
+from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from helpdesk.db import Id, Model, Now
+from helpdesk.models.channel import Channel
+from helpdesk.models.customer import Customer
+
+
+class Conversation(Model):
+    """The lasting exchange with a customer; its `key` comes from the adapter (chat, mail thread, call)."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (UniqueConstraint("channel_id", "key"),)
+
+    id: Mapped[Id]
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    channel_id: Mapped[int] = mapped_column(ForeignKey("channels.id"))
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"), index=True)
+    key: Mapped[str]
+    subject: Mapped[str] = mapped_column(default="", server_default="")
+    last_seq: Mapped[int] = mapped_column(default=0, server_default="0")
+    created_at: Mapped[Now]
+
+    channel: Mapped[Channel] = relationship()
+    customer: Mapped[Customer] = relationship()
+    participants: Mapped[list["Participant"]] = relationship(
+        back_populates="conversation", order_by="Participant.id"
+    )
+
+
+class Participant(Model):
+    """An address that takes part in a conversation; only participants may add to a thread by its subject or ids."""
+
+    __tablename__ = "participants"
+    __table_args__ = (UniqueConstraint("conversation_id", "address"),)
+
+    id: Mapped[Id]
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    address: Mapped[str]
+    name: Mapped[str] = mapped_column(default="", server_default="")
+    role: Mapped[str] = mapped_column(default="to", server_default="to")
+
+    conversation: Mapped[Conversation] = relationship(back_populates="participants")

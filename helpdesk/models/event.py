@@ -1,0 +1,202 @@
+"""The history of a ticket: one append-only row per fact, written in the transaction that made it.
+
+Each kind of fact is a small dataclass: its fields are the payload that is stored. No translated sentence is kept;
+`helpdesk.history` turns facts into words in the reader's language.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from helpdesk.db import Id, Model, Now
+
+
+class Event(Model):
+    """One fact: when, on which ticket and queue, by whom, what. Never changed, never deleted."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        Index("ix_events_ticket_id_id", "ticket_id", "id"),
+        Index("ix_events_kind_id", "kind", "id"),
+    )
+
+    id: Mapped[Id]
+    at: Mapped[Now]
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
+    queue_id: Mapped[int | None]
+    project_id: Mapped[int | None]
+    actor_kind: Mapped[str]
+    actor_id: Mapped[int | None]
+    kind: Mapped[str]
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
+    payload: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
+    cause_id: Mapped[int | None]
+
+
+FACTS: dict[str, type["Fact"]] = {}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Base of all facts; a subclass names its kind: `class Claimed(Fact, kind="ticket.claimed")`."""
+
+    kind: ClassVar[str]
+    version: ClassVar[int] = 1
+
+    def __init_subclass__(cls, kind: str = "", version: int = 1) -> None:
+        cls.kind, cls.version = kind, version
+        FACTS[kind] = cls
+
+    def payload(self) -> dict[str, Any]:
+        """What is stored: the fields that say something."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Opened(Fact, kind="ticket.opened"):
+    """A ticket began, from a customer's message or by hand; `previous_id` is the finished one it follows."""
+
+    number: str
+    queue_id: int
+    line_at: str
+    previous_id: int | None = None
+
+
+@dataclass(frozen=True)
+class CustomerWrote(Fact, kind="message.inbound"):
+    """A message of the customer came in on the ticket; `nature` is human, auto-reply, bounce, ..."""
+
+    message_id: int
+    nature: str
+    line_at: str | None = None
+
+
+@dataclass(frozen=True)
+class Replied(Fact, kind="message.reply"):
+    """An operator or the system wrote to the customer."""
+
+    message_id: int
+    automatic: bool = False
+
+
+@dataclass(frozen=True)
+class Noted(Fact, kind="message.note"):
+    """An operator left a note for colleagues."""
+
+    message_id: int
+
+
+@dataclass(frozen=True)
+class Claimed(Fact, kind="ticket.claimed"):
+    """An operator became the owner; `reason` where the ticket was not the next in line."""
+
+    owner_id: int
+    waited_seconds: int
+    reason: str | None = None
+    passed_over: int | None = None
+
+
+@dataclass(frozen=True)
+class Released(Fact, kind="ticket.released"):
+    """The owner gave the ticket back; it keeps its place."""
+
+    former_owner_id: int | None
+    line_at: str | None = None
+
+
+@dataclass(frozen=True)
+class HandedOver(Fact, kind="ticket.handed_over"):
+    """The ticket went to another person."""
+
+    former_owner_id: int | None
+    owner_id: int
+
+
+@dataclass(frozen=True)
+class Moved(Fact, kind="ticket.moved"):
+    """The ticket went to another queue, keeping its clocks."""
+
+    from_queue_id: int
+    to_queue_id: int
+    line_at: str | None = None
+
+
+@dataclass(frozen=True)
+class StateChanged(Fact, kind="ticket.state"):
+    """The state changed; `until` for pending, `reason` for finished, `cause` where no person did it."""
+
+    before: str
+    after: str
+    until: str | None = None
+    reason: str | None = None
+    cause: str | None = None
+
+
+@dataclass(frozen=True)
+class StateKept(Fact, kind="ticket.state_kept"):
+    """A change of state was due but not possible; the ticket stays as it is and a person chooses."""
+
+    wanted: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class FieldChanged(Fact, kind="ticket.field"):
+    """A plain fact of the ticket changed: title, priority, type, category, group, customer."""
+
+    field: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class Tagged(Fact, kind="ticket.tagged"):
+    """Tags were added or removed."""
+
+    added: list[str]
+    removed: list[str]
+
+
+@dataclass(frozen=True)
+class Linked(Fact, kind="ticket.linked"):
+    """The ticket was tied to another one."""
+
+    other_id: int
+    how: str
+
+
+@dataclass(frozen=True)
+class PeopleChanged(Fact, kind="ticket.people"):
+    """An operator was added to the ticket's participants or left them."""
+
+    user_id: int
+    added: bool
+
+
+@dataclass(frozen=True)
+class DeliveryChanged(Fact, kind="message.delivery"):
+    """What is known of an outgoing message changed; `words` are the server's own."""
+
+    message_id: int
+    state: str
+    words: str | None = None
+
+
+@dataclass(frozen=True)
+class Promoted(Fact, kind="ticket.promoted"):
+    """The ticket was passed over as long as its queue allows and now goes first."""
+
+    line_class: int
+
+
+@dataclass(frozen=True)
+class SettingChanged(Fact, kind="admin.changed"):
+    """An administrator changed something outside tickets; secrets are never part of it."""
+
+    what: str
+    ref_id: int | None
+    name: str
+    changes: dict[str, Any]

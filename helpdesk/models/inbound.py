@@ -1,0 +1,87 @@
+"""What adapters received, raw, stored before anything is made of it; and the ledger that proves nothing is lost."""
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from helpdesk.db import Id, Model, Moment, Now
+from helpdesk.models.channel import Channel
+
+
+class InboundState(StrEnum):
+    """Where an inbound event stands. Every event is in exactly one of these."""
+
+    WAITING = "waiting"
+    TICKETED = "ticketed"
+    DROPPED = "dropped"
+    QUARANTINED = "quarantined"
+
+
+class InboundEvent(Model):
+    """What a channel received, raw, with what became of it."""
+
+    __tablename__ = "inbound_events"
+    __table_args__ = (
+        CheckConstraint("state IN ('waiting', 'ticketed', 'dropped', 'quarantined')", name="state"),
+        Index("ix_inbound_events_due", "id", postgresql_where=text("state = 'waiting'")),
+        Index(
+            "ix_inbound_events_quarantined",
+            "channel_id",
+            "id",
+            postgresql_where=text("state = 'quarantined'"),
+        ),
+        Index("ix_inbound_events_channel_id_id", "channel_id", "id"),
+    )
+
+    id: Mapped[Id]
+    channel_id: Mapped[int] = mapped_column(ForeignKey("channels.id"))
+    state: Mapped[str] = mapped_column(default=InboundState.WAITING, server_default="waiting")
+    reason: Mapped[str | None]
+    size: Mapped[int]
+    envelope: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    lease_until: Mapped[Moment | None]
+    message_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id", use_alter=True))
+    received_at: Mapped[Now]
+    finished_at: Mapped[Moment | None]
+
+    channel: Mapped[Channel] = relationship()
+    raw: Mapped["RawInput | None"] = relationship(back_populates="event", cascade="all", passive_deletes=True)
+
+
+class RawInput(Model):
+    """The bytes of an inbound event, with their own retention."""
+
+    __tablename__ = "raw_inputs"
+
+    event_id: Mapped[int] = mapped_column(
+        ForeignKey("inbound_events.id", ondelete="CASCADE"), primary_key=True
+    )
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+    event: Mapped[InboundEvent] = relationship(back_populates="raw")
+
+
+class DedupKey(Model):
+    """Proof that an input was accepted before; outlives the raw input. `digest` is SHA-256 of the adapter's key."""
+
+    __tablename__ = "dedup_keys"
+
+    channel_id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    event_id: Mapped[int]
+
+
+class Tally(Model):
+    """Append-only counter deltas, folded by housekeeping: `scope` as in `channel:3`, `name` as in `received`."""
+
+    __tablename__ = "tallies"
+    __table_args__ = (Index("ix_tallies_scope", "scope", "name"),)
+
+    id: Mapped[Id]
+    scope: Mapped[str]
+    name: Mapped[str]
+    delta: Mapped[int]

@@ -1,0 +1,134 @@
+"""Messages: what was said in a conversation, by customers, operators and the system; and the files that go with them."""
+
+import secrets
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from helpdesk.db import Id, Model, Moment, Now
+from helpdesk.models.conversation import Conversation
+from helpdesk.models.customer import Customer
+from helpdesk.models.user import User
+
+
+class MessageKind(StrEnum):
+    """Who says it and who may see it: notes and system lines are for operators only."""
+
+    INBOUND = "inbound"
+    REPLY = "reply"
+    NOTE = "note"
+    SYSTEM = "system"
+
+
+class DeliveryState(StrEnum):
+    """What is known of an outgoing message, from worst known to best; the rank serves storage, API and screen."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    DEFERRED = "deferred"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    UNKNOWN = "unknown"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    BOUNCED = "bounced"
+
+
+class Message(Model):
+    """One thing said in a conversation, on a ticket or on none. `seq` rises within the conversation."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        CheckConstraint("kind IN ('inbound', 'reply', 'note', 'system')", name="kind"),
+        UniqueConstraint("conversation_id", "seq"),
+        Index("ix_messages_ticket_id_id", "ticket_id", "id"),
+        Index("ix_messages_header_hash", "header_hash"),
+    )
+
+    id: Mapped[Id]
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
+    seq: Mapped[int]
+    kind: Mapped[str]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    customer_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id"))
+    at: Mapped[Now]
+    subject: Mapped[str] = mapped_column(default="", server_default="")
+    text: Mapped[str] = mapped_column(default="", server_default="")
+    visible_text: Mapped[str] = mapped_column(default="", server_default="")
+    html: Mapped[str | None]
+    html_version: Mapped[int | None]
+    nature: Mapped[str] = mapped_column(default="human", server_default="human")
+    sender: Mapped[str] = mapped_column(default="", server_default="")
+    sender_name: Mapped[str] = mapped_column(default="", server_default="")
+    recipients: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
+    header_id: Mapped[str | None]
+    header_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    references: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default="[]")
+    facts: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
+    delivery: Mapped[str | None]
+    delivery_note: Mapped[str | None]
+    answers_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id"))
+
+    conversation: Mapped[Conversation] = relationship()
+    user: Mapped[User | None] = relationship()
+    customer: Mapped[Customer | None] = relationship()
+    attachments: Mapped[list["Attachment"]] = relationship(
+        back_populates="message", order_by="Attachment.id", foreign_keys="Attachment.message_id"
+    )
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether only operators may ever see it."""
+        return self.kind in {MessageKind.NOTE, MessageKind.SYSTEM}
+
+
+class Blob(Model):
+    """A stored file's content, named by the SHA-256 of its bytes; many attachments may share it."""
+
+    __tablename__ = "blobs"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    size: Mapped[int]
+    created_at: Mapped[Now]
+
+
+class Attachment(Model):
+    """A file that goes with a message or waits in a draft. Its `token` is what outsiders may see."""
+
+    __tablename__ = "attachments"
+
+    id: Mapped[Id]
+    token: Mapped[str] = mapped_column(unique=True, default=lambda: secrets.token_urlsafe(32))
+    message_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), index=True)
+    draft_id: Mapped[int | None] = mapped_column(ForeignKey("drafts.id", ondelete="CASCADE"), index=True)
+    sha256: Mapped[str] = mapped_column(ForeignKey("blobs.sha256"), index=True)
+    name: Mapped[str]
+    type: Mapped[str]
+    size: Mapped[int]
+    inline: Mapped[bool] = mapped_column(default=False, server_default="false")
+    content_id: Mapped[str | None]
+
+    message: Mapped[Message | None] = relationship(back_populates="attachments")
+
+
+class Draft(Model):
+    """What an operator is writing on a ticket, kept on the server as they type."""
+
+    __tablename__ = "drafts"
+    __table_args__ = (UniqueConstraint("user_id", "ticket_id"),)
+
+    id: Mapped[Id]
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id", ondelete="CASCADE"), index=True)
+    mode: Mapped[str] = mapped_column(default="reply", server_default="reply")
+    body: Mapped[str] = mapped_column(default="", server_default="")
+    recipients: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
+    seen_message_id: Mapped[int | None]
+    updated_at: Mapped[Moment | None]
+
+    attachments: Mapped[list[Attachment]] = relationship(order_by="Attachment.id")

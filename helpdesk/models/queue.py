@@ -1,0 +1,89 @@
+"""Queues: where tickets wait for people, and how each decides who is next."""
+
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from helpdesk.db import Id, Model, Now
+from helpdesk.models.project import Project
+
+
+class QueueClock(StrEnum):
+    """Which of a ticket's clocks orders the queue."""
+
+    FIRST_UNANSWERED = "first_unanswered"
+    ARRIVED = "arrived"
+    LAST_CUSTOMER = "last_customer"
+
+
+class FollowUp(StrEnum):
+    """What a customer's message to a finished ticket does."""
+
+    NEW = "new"
+    REOPEN = "reopen"
+    REFUSE = "refuse"
+
+
+class Queue(Model):
+    """Where tickets wait for people. Its clock, rules and texts."""
+
+    __tablename__ = "queues"
+    __table_args__ = (
+        CheckConstraint("clock IN ('first_unanswered', 'arrived', 'last_customer')", name="clock"),
+        CheckConstraint("follow_up IN ('new', 'reopen', 'refuse')", name="follow_up"),
+    )
+
+    id: Mapped[Id]
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), index=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    active: Mapped[bool] = mapped_column(default=True, server_default="true")
+    clock: Mapped[str] = mapped_column(default=QueueClock.FIRST_UNANSWERED, server_default="first_unanswered")
+    strict: Mapped[bool] = mapped_column(default=False, server_default="false")
+    by_priority: Mapped[bool] = mapped_column(default=False, server_default="false")
+    longest_pass_minutes: Mapped[int] = mapped_column(default=240, server_default="240")
+    claim_limit: Mapped[int | None]
+    follow_up: Mapped[str] = mapped_column(default=FollowUp.REOPEN, server_default="reopen")
+    reopen_days: Mapped[int] = mapped_column(default=14, server_default="14")
+    reply_channel_id: Mapped[int | None] = mapped_column(
+        ForeignKey("channels.id", use_alter=True, ondelete="SET NULL")
+    )
+    salutation: Mapped[str] = mapped_column(default="", server_default="")
+    signature: Mapped[str] = mapped_column(default="", server_default="")
+    acknowledge: Mapped[bool] = mapped_column(default=True, server_default="true")
+    created_at: Mapped[Now]
+
+    project: Mapped[Project] = relationship()
+
+
+class Category(Model):
+    """A label from a managed list that sorts tickets by what they are about."""
+
+    __tablename__ = "categories"
+
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(unique=True)
+    active: Mapped[bool] = mapped_column(default=True, server_default="true")
+
+
+class CannedReply(Model):
+    """A ready answer, for everybody or for the people of one queue."""
+
+    __tablename__ = "canned_replies"
+
+    id: Mapped[Id]
+    queue_id: Mapped[int | None] = mapped_column(ForeignKey("queues.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str]
+    body: Mapped[str]
+
+
+class CustomerText(Model):
+    """A text that customers read (acknowledgement, refusal), per project and language."""
+
+    __tablename__ = "customer_texts"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    language: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(default="", server_default="")
+    body: Mapped[str]

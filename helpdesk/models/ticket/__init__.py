@@ -1,0 +1,165 @@
+"""The ticket: one request inside a conversation. Its traits are the table of contents of the product."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import CheckConstraint, Index, Sequence, select, text
+from sqlalchemy.orm import Mapped, relationship
+
+from helpdesk.db import Base, Model, db
+from helpdesk.models.conversation import Conversation
+from helpdesk.models.customer import Customer
+from helpdesk.models.event import Opened
+from helpdesk.models.project import Project, read_setting
+from helpdesk.models.queue import Category, Queue
+from helpdesk.models.search import index_document
+from helpdesk.models.ticket.core import Actor, TicketCore, resolve_line_at
+from helpdesk.models.ticket.described import Described, Tag, TicketLink, TicketPerson, TicketTag
+from helpdesk.models.ticket.owned import Owned
+from helpdesk.models.ticket.spoken import Reply, Spoken, header_hash, lock_conversation
+from helpdesk.models.ticket.stateful import Stateful
+from helpdesk.models.ticket.states import CLOSING, KIND, Kind, Priority, State
+from helpdesk.models.user import Group, User
+from helpdesk.numbers import DEFAULT_PATTERN, format_number, group_digits, number_key
+
+number_sequence = Sequence("ticket_numbers", start=1000001, metadata=Base.metadata)
+
+
+class Ticket(Stateful, Owned, Spoken, Described, Model):
+    """A customer's request: a number, a state, a place in a queue, an owner, a history."""
+
+    __tablename__ = "tickets"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('new', 'open', 'pending', 'waiting', 'solved', 'unsolved', 'spam', 'merged')",
+            name="state",
+        ),
+        CheckConstraint("(occupies IS NOT NULL) = (kind = 'active')", name="occupies"),
+        CheckConstraint("priority BETWEEN 1 AND 4", name="priority"),
+        Index("uq_tickets_occupies", "occupies", unique=True),
+        Index(
+            "ix_tickets_line",
+            "queue_id",
+            "line_class",
+            "line_at",
+            "id",
+            postgresql_where=text("kind = 'active' AND owner_id IS NULL"),
+        ),
+        Index(
+            "ix_tickets_queue_active",
+            "queue_id",
+            "line_class",
+            "line_at",
+            "id",
+            postgresql_where=text("kind = 'active'"),
+        ),
+        Index(
+            "ix_tickets_owner",
+            "owner_id",
+            "kind",
+            "line_at",
+            "id",
+            postgresql_where=text("owner_id IS NOT NULL"),
+        ),
+        Index("ix_tickets_queue_id_id", "queue_id", "id"),
+        Index("ix_tickets_conversation_id_id", "conversation_id", "id"),
+        Index("ix_tickets_customer_id_id", "customer_id", "id"),
+        Index("ix_tickets_pending", "pending_until", postgresql_where=text("pending_until IS NOT NULL")),
+    )
+
+    project: Mapped[Project] = relationship()
+    queue: Mapped[Queue] = relationship()
+    conversation: Mapped[Conversation] = relationship()
+    customer: Mapped[Customer] = relationship()
+    owner: Mapped[User | None] = relationship()
+    group: Mapped[Group | None] = relationship()
+    category: Mapped[Category | None] = relationship()
+
+    @classmethod
+    def open(
+        cls,
+        conversation: Conversation,
+        queue: Queue,
+        title: str,
+        arrived_at: datetime,
+        by: Actor = None,
+        previous: "Ticket | None" = None,
+        priority: int = Priority.NORMAL,
+    ) -> "Ticket":
+        """Begin a ticket in `queue`. The conversation's row must be locked and have no active ticket.
+
+        Raises IntegrityError (uq_tickets_occupies) when another transaction opened one meanwhile.
+        """
+        number = next_number(queue.project)
+        ticket = cls(
+            project_id=queue.project_id,
+            queue=queue,
+            queue_id=queue.id,
+            conversation=conversation,
+            conversation_id=conversation.id,
+            customer=conversation.customer,
+            customer_id=conversation.customer_id,
+            channel_id=conversation.channel_id,
+            number=number,
+            number_key=number_key(number),
+            title=title[:500] or number,
+            state=State.NEW,
+            kind=Kind.PAUSED,  # not counted yet; the change below makes it active
+            priority=priority,
+            line_class=priority if queue.by_priority else 0,
+            arrived_at=arrived_at,
+            line_at=arrived_at,
+            version=0,
+            previous_id=previous.id if previous else None,
+        )
+        db.session.add(ticket)
+        db.session.flush()
+        with ticket.changing(by, Opened(number, queue.id, arrived_at.isoformat(), ticket.previous_id)):
+            pass
+        if previous is not None:
+            ticket.link(by, previous, "follow-up")
+        conversation.customer.ticket_count += 1
+        index_document("ticket", ticket.id, ticket.id, ticket.title, f"{number} {ticket.number_key}")
+        return ticket
+
+    @property
+    def number_text(self) -> str:
+        """The number as people read it, digits in groups."""
+        return group_digits(self.number)
+
+
+def next_number(project: Project) -> str:
+    """A fresh ticket number by the installation's pattern, in the project's time zone."""
+    sequence = db.session.execute(select(number_sequence.next_value())).scalar_one()
+    pattern = read_setting("number_pattern", DEFAULT_PATTERN)
+    local = (
+        db.session.execute(text("SELECT helpdesk_now()")).scalar_one().astimezone(ZoneInfo(project.time_zone))
+    )
+    return format_number(pattern, sequence, local)
+
+
+def find_by_number(spoken: str) -> Ticket | None:
+    """The ticket with this number, written with or without spaces, whatever pattern made it."""
+    key = number_key(spoken)
+    return db.session.scalar(select(Ticket).where(Ticket.number_key == key)) if key else None
+
+
+__all__ = [
+    "CLOSING",
+    "KIND",
+    "Kind",
+    "Priority",
+    "Reply",
+    "State",
+    "Tag",
+    "Ticket",
+    "TicketCore",
+    "TicketLink",
+    "TicketPerson",
+    "TicketTag",
+    "find_by_number",
+    "header_hash",
+    "lock_conversation",
+    "next_number",
+    "resolve_line_at",
+]

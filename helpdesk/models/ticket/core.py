@@ -1,0 +1,147 @@
+"""The one way a ticket changes: values, place in line, counters, event and live update in a single step."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from helpdesk import live
+from helpdesk.db import Id, Moment, db
+from helpdesk.models.conversation import Conversation
+from helpdesk.models.customer import Customer
+from helpdesk.models.event import Event, Fact
+from helpdesk.models.inbound import Tally
+from helpdesk.models.project import Project
+from helpdesk.models.queue import Queue, QueueClock
+from helpdesk.models.ticket.states import KIND, Kind, Priority, State
+from helpdesk.models.user import Group, User
+
+Actor = User | Customer | None
+
+
+def actor_columns(by: Actor) -> dict[str, Any]:
+    """Who did it, as an event stores it; None is the system itself."""
+    match by:
+        case User():
+            return {"actor_kind": "user", "actor_id": by.id}
+        case Customer():
+            return {"actor_kind": "customer", "actor_id": by.id}
+        case _:
+            return {"actor_kind": "system", "actor_id": None}
+
+
+class TicketCore:
+    """Columns of a ticket and `changing`, which every verb uses."""
+
+    id: Mapped[Id]
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    queue_id: Mapped[int] = mapped_column(ForeignKey("queues.id"))
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"))
+    channel_id: Mapped[int] = mapped_column(ForeignKey("channels.id"))
+    number: Mapped[str]
+    number_key: Mapped[str] = mapped_column(unique=True)
+    title: Mapped[str]
+    state: Mapped[str] = mapped_column(default=State.NEW)
+    kind: Mapped[str] = mapped_column(default=Kind.ACTIVE)
+    occupies: Mapped[str | None]
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    group_id: Mapped[int | None] = mapped_column(ForeignKey("groups.id"))
+    priority: Mapped[int] = mapped_column(default=Priority.NORMAL, server_default="3")
+    request_type: Mapped[str] = mapped_column(default="", server_default="")
+    category_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"))
+    arrived_at: Mapped[Moment]
+    first_unanswered_at: Mapped[Moment | None]
+    last_customer_at: Mapped[Moment | None]
+    last_reply_at: Mapped[Moment | None]
+    line_class: Mapped[int] = mapped_column(default=0, server_default="0")
+    line_at: Mapped[Moment]
+    pending_until: Mapped[Moment | None]
+    finished_at: Mapped[Moment | None]
+    closing_reason: Mapped[str | None]
+    previous_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
+    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
+
+    if TYPE_CHECKING:
+        project: Mapped[Project]
+        queue: Mapped[Queue]
+        conversation: Mapped[Conversation]
+        customer: Mapped[Customer]
+        owner: Mapped[User | None]
+        group: Mapped[Group | None]
+
+    @contextmanager
+    def changing(self, by: Actor, fact: Fact | None = None) -> Iterator[None]:
+        """Change columns inside the block; afterwards place, counters, event and live topics follow by themselves.
+
+        Nothing is flushed or committed here. Blocks do not nest.
+        """
+        before, queue_before, owner_before = self._counted(), self.queue_id, self.owner_id
+        yield
+        self._settle()
+        self._count(before)
+        self.version += 1
+        if fact is not None:
+            self.record(by, fact)
+        topics = {f"ticket:{self.id}", f"queue:{queue_before}", f"queue:{self.queue_id}"}
+        topics |= {f"user:{owner}" for owner in (owner_before, self.owner_id) if owner is not None}
+        live.touch(*topics)
+
+    def record(self, by: Actor, fact: Fact) -> None:
+        """Append one fact to the ticket's history, in the present transaction."""
+        db.session.add(
+            Event(
+                ticket_id=self.id,
+                queue_id=self.queue_id,
+                project_id=self.project_id,
+                kind=fact.kind,
+                version=fact.version,
+                payload=fact.payload(),
+                **actor_columns(by),
+            )
+        )
+
+    def _settle(self) -> None:
+        """Derive what follows from the plain columns: kind, the occupied place, and the place in line."""
+        self.kind = KIND[State(self.state)]
+        self.occupies = f"conv:{self.conversation_id}" if self.kind == Kind.ACTIVE else None
+        queue = self.queue
+        self.line_at = resolve_line_at(self, queue)
+        if not queue.by_priority:
+            self.line_class = 0
+        elif self.line_class > 0 or self.priority == Priority.URGENT:
+            self.line_class = self.priority
+
+    def _counted(self) -> set[tuple[str, str]]:
+        """The counters that this ticket is part of as it stands."""
+        if self.kind != Kind.ACTIVE:
+            return set()
+        counted = {(f"queue:{self.queue_id}", "active")}
+        if self.owner_id is None:
+            counted.add((f"queue:{self.queue_id}", "waiting"))
+        return counted
+
+    def _count(self, before: set[tuple[str, str]]) -> None:
+        after = self._counted()
+        for scope, name in before - after:
+            db.session.add(Tally(scope=scope, name=name, delta=-1))
+        for scope, name in after - before:
+            db.session.add(Tally(scope=scope, name=name, delta=1))
+
+
+def resolve_line_at(ticket: TicketCore, queue: Queue) -> datetime:
+    """The moment by which `queue` orders the ticket; where its clock does not run, the last that did."""
+    match queue.clock:
+        case QueueClock.ARRIVED:
+            return ticket.arrived_at
+        case QueueClock.LAST_CUSTOMER:
+            return ticket.last_customer_at or ticket.arrived_at
+        case _:
+            return ticket.first_unanswered_at or ticket.last_customer_at or ticket.arrived_at
+
+
+__all__ = ["Actor", "TicketCore", "actor_columns", "relationship", "resolve_line_at"]

@@ -1,0 +1,160 @@
+"""Plain facts of a ticket: title, priority, type, category, group, tags, links, people."""
+
+from sqlalchemy import ForeignKey, UniqueConstraint, delete, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from helpdesk.db import Id, Model, Now, db
+from helpdesk.errors import Refused
+from helpdesk.models.event import FieldChanged, Linked, PeopleChanged, Tagged
+from helpdesk.models.queue import Category
+from helpdesk.models.ticket.core import Actor, TicketCore
+from helpdesk.models.ticket.states import Priority
+from helpdesk.models.user import Group, User
+
+MOST_TITLE = 500
+MOST_TAGS = 30
+
+
+class Tag(Model):
+    """A free word that sorts tickets."""
+
+    __tablename__ = "tags"
+
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(unique=True)
+
+
+class TicketTag(Model):
+    """A tag on a ticket."""
+
+    __tablename__ = "ticket_tags"
+
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id", ondelete="CASCADE"), primary_key=True)
+    tag_id: Mapped[int] = mapped_column(
+        ForeignKey("tags.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class TicketLink(Model):
+    """Two tickets that have to do with each other; `how` is follow-up, related, ..."""
+
+    __tablename__ = "ticket_links"
+    __table_args__ = (UniqueConstraint("from_id", "to_id", "how"),)
+
+    id: Mapped[Id]
+    from_id: Mapped[int] = mapped_column(ForeignKey("tickets.id", ondelete="CASCADE"))
+    to_id: Mapped[int] = mapped_column(ForeignKey("tickets.id", ondelete="CASCADE"), index=True)
+    how: Mapped[str]
+    at: Mapped[Now]
+
+
+class TicketPerson(Model):
+    """An operator who takes part in a ticket beside its owner, and may see it wherever it goes."""
+
+    __tablename__ = "ticket_people"
+
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class Described(TicketCore):
+    """Verbs that change plain facts; each is an event with before and after."""
+
+    def retitle(self, by: Actor, title: str) -> None:
+        """Give the ticket another title, 1 to 500 characters."""
+        title = " ".join(title.split())
+        if not title or len(title) > MOST_TITLE:
+            raise Refused("A title has between 1 and 500 characters.")
+        self._set(by, "title", title, self.title, title)
+
+    def prioritise(self, by: Actor, priority: int) -> None:
+        """Change the priority, 1 (urgent) to 4 (low). It moves the ticket only where the queue orders by it."""
+        if priority not in Priority.ALL:
+            raise Refused("The priority is urgent, high, normal or low.")
+        if priority == self.priority:
+            return
+        with self.changing(by, FieldChanged("priority", str(self.priority), str(priority))):
+            self.priority = priority
+            self.line_class = priority if self.queue.by_priority else 0
+
+    def retype(self, by: Actor, request_type: str) -> None:
+        """Change the type of the request (free word, up to 100 characters)."""
+        self._set(by, "request_type", request_type[:100].strip(), self.request_type, request_type)
+
+    def categorise(self, by: Actor, category: Category | None) -> None:
+        """Put the ticket into a category of the managed list, or into none."""
+        before = db.session.get(Category, self.category_id) if self.category_id else None
+        value = category.id if category else None
+        self._set(
+            by, "category_id", value, before.name if before else None, category.name if category else None
+        )
+
+    def give_to_group(self, by: Actor, group: Group | None) -> None:
+        """Make a team responsible; the owner stays."""
+        before = self.group.name if self.group else None
+        self._set(by, "group_id", group.id if group else None, before, group.name if group else None)
+
+    def retag(self, by: Actor, names: list[str]) -> None:
+        """Make `names` the tags of the ticket: at most 30, up to 50 characters each, in lower case."""
+        wanted = {" ".join(name.split()).lower() for name in names if name.strip()}
+        if len(wanted) > MOST_TAGS or any(len(name) > 50 for name in wanted):
+            raise Refused("A ticket has at most 30 tags of up to 50 characters.")
+        present = set(self.tags)
+        added, removed = sorted(wanted - present), sorted(present - wanted)
+        if not added and not removed:
+            return
+        with self.changing(by, Tagged(added, removed)):
+            gone = select(Tag.id).where(Tag.name.in_(removed))
+            db.session.execute(
+                delete(TicketTag).where(TicketTag.ticket_id == self.id, TicketTag.tag_id.in_(gone))
+            )
+            for name in added:
+                db.session.add(TicketTag(ticket_id=self.id, tag_id=_tag_id(name)))
+            db.session.flush()
+
+    @property
+    def tags(self) -> list[str]:
+        """Names of the ticket's tags, sorted."""
+        query = (
+            select(Tag.name).join(TicketTag, TicketTag.tag_id == Tag.id).where(TicketTag.ticket_id == self.id)
+        )
+        return sorted(db.session.scalars(query))
+
+    def link(self, by: Actor, other: "Described", how: str) -> None:
+        """Tie the ticket to another one; both histories say so."""
+        db.session.add(TicketLink(from_id=self.id, to_id=other.id, how=how))
+        self.record(by, Linked(other.id, how))
+        other.record(by, Linked(self.id, how))
+
+    def add_person(self, by: Actor, user: User) -> None:
+        """Let an operator take part in the ticket; they may see it from now on."""
+        if db.session.get(TicketPerson, (self.id, user.id)) is not None:
+            return
+        with self.changing(by, PeopleChanged(user.id, added=True)):
+            db.session.add(TicketPerson(ticket_id=self.id, user_id=user.id))
+
+    def remove_person(self, by: Actor, user: User) -> None:
+        """Take an operator out of the ticket's participants."""
+        row = db.session.get(TicketPerson, (self.id, user.id))
+        if row is None:
+            return
+        with self.changing(by, PeopleChanged(user.id, added=False)):
+            db.session.delete(row)
+
+    def _set(self, by: Actor, column: str, value: object, before: str | None, after: str | None) -> None:
+        if getattr(self, column) == value:
+            return
+        with self.changing(by, FieldChanged(column.removesuffix("_id"), before, after)):
+            setattr(self, column, value)
+
+
+def _tag_id(name: str) -> int:
+    found = db.session.scalar(select(Tag.id).where(Tag.name == name))
+    if found is not None:
+        return found
+    tag = Tag(name=name)
+    db.session.add(tag)
+    db.session.flush()
+    return tag.id

@@ -1,0 +1,81 @@
+"""Who works on a ticket: claim, give back, hand over, move to another queue."""
+
+
+from helpdesk import clock
+from helpdesk.db import db
+from helpdesk.errors import Conflict, Refused
+from helpdesk.models.event import Claimed, HandedOver, Moved, Promoted, Released, StateChanged
+from helpdesk.models.queue import Queue
+from helpdesk.models.ticket.core import Actor, TicketCore, resolve_line_at
+from helpdesk.models.ticket.states import Kind, State
+from helpdesk.models.user import User
+
+
+class Owned(TicketCore):
+    """Verbs of ownership. Rights and limits are the caller's (`queues.fifo`); the rules of the ticket are here."""
+
+    def claim(self, by: User, reason: str | None = None, passed_over: int | None = None) -> None:
+        """`by` becomes the owner. Raises Conflict with the owner's name when somebody has it already."""
+        if self.owner_id is not None and self.owner_id != by.id:
+            name = self.owner.name if self.owner else ""
+            raise Conflict(f"{name} took this ticket already.", owner_id=self.owner_id, owner=name)
+        if self.kind == Kind.FINISHED:
+            raise Refused("This ticket is finished; there is nothing to take.")
+        if self.owner_id == by.id:
+            return
+        waited = int((clock.now() - self.line_at).total_seconds())
+        state_before = self.state
+        with self.changing(by, Claimed(by.id, max(waited, 0), reason, passed_over)):
+            self.owner = by
+            self.owner_id = by.id
+            if self.state == State.NEW:
+                self.state = State.OPEN
+        if state_before == State.NEW:
+            self.record(by, StateChanged(State.NEW, State.OPEN, cause="claim"))
+
+    def release(self, by: Actor) -> None:
+        """Give the ticket back to its queue, where it keeps its place."""
+        if self.owner_id is None:
+            raise Conflict("Nobody has this ticket; it is waiting in its queue.")
+        if self.kind == Kind.FINISHED:
+            raise Refused("This ticket is finished and stays with its owner.")
+        with self.changing(by, Released(self.owner_id, self.line_at.isoformat())):
+            self.owner = None
+            self.owner_id = None
+
+    def hand_over(self, by: Actor, to: User) -> None:
+        """Make `to` the owner, without asking them. Rights of `to` in the queue are the caller's to check."""
+        if not to.active:
+            raise Refused(f"{to.name} does not work here any more.")
+        if self.kind == Kind.FINISHED:
+            raise Refused("This ticket is finished and stays with its owner.")
+        if to.id == self.owner_id:
+            return
+        with self.changing(by, HandedOver(self.owner_id, to.id)):
+            self.owner = to
+            self.owner_id = to.id
+            if self.state == State.NEW:
+                self.state = State.OPEN
+
+    def move(self, by: Actor, to: Queue) -> None:
+        """Put the ticket into another queue of the same project, unowned; its clocks go with it."""
+        if to.id == self.queue_id:
+            return
+        if not to.active:
+            raise Refused("That queue is closed; choose another one.")
+        if to.project_id != self.project_id:
+            raise Refused("That queue belongs to another project.")
+        fact = Moved(self.queue_id, to.id, resolve_line_at(self, to).isoformat())
+        with self.changing(by, fact):
+            self.queue = to
+            self.queue_id = to.id
+            self.line_class = self.priority if to.by_priority else 0
+            if self.kind != Kind.FINISHED:
+                self.owner = None
+                self.owner_id = None
+
+    def promote(self) -> None:
+        """Let a ticket that was passed over as long as its queue allows go before all classes."""
+        with self.changing(None, Promoted(0)):
+            self.line_class = 0
+        db.session.flush()

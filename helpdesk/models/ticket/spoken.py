@@ -1,0 +1,191 @@
+"""What is said on a ticket: customers write, operators reply and note, drafts wait."""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from helpdesk import clock
+from helpdesk.config import settings
+from helpdesk.db import db
+from helpdesk.errors import Conflict, Refused
+from helpdesk.models.conversation import Conversation
+from helpdesk.models.event import CustomerWrote, Noted, Replied
+from helpdesk.models.message import Attachment, DeliveryState, Message, MessageKind
+from helpdesk.models.outbox import Delivery, OutboxItem
+from helpdesk.models.search import index_document
+from helpdesk.models.ticket.core import Actor, TicketCore
+from helpdesk.models.user import User
+
+MOST_BODY = 200_000
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What an operator sends: plain text, addresses, files; `seen_id` is the last message its author saw.
+
+    `to` and `cc` are lists of addresses; empty `to` means the customer. `kind` is reply, forward or new.
+    """
+
+    body: str
+    to: list[str] = field(default_factory=list)
+    cc: list[str] = field(default_factory=list)
+    subject: str | None = None
+    seen_id: int | None = None
+    files: list[Attachment] = field(default_factory=list)
+    forwards_id: int | None = None
+    automatic: bool = False
+
+
+class Spoken(TicketCore):
+    """Verbs of speech."""
+
+    def hear(self, message: Message, nature: str, at: datetime) -> None:
+        """Take a customer's message that came in. Only a person's words run the clocks; a nudge moves nothing back."""
+        with self.changing(message.customer):
+            if nature == "human":
+                self.last_customer_at = at
+                if self.first_unanswered_at is None:
+                    self.first_unanswered_at = at
+        self.record(message.customer, CustomerWrote(message.id, nature, self.line_at.isoformat()))
+
+    def reply(self, by: User | None, reply: Reply) -> Message:
+        """Write to the customer: a message and its outbox item in this transaction, sent after the undo time.
+
+        Raises Refused on a finished ticket or an empty or oversized body, and Conflict when something was said
+        since the author last looked; its details hold `unseen`, the ids of the messages they have not seen.
+        """
+        if self.kind == "finished" and not reply.automatic:
+            raise Refused("This ticket is finished: nothing can be sent on it. Reopen it first.")
+        if not reply.body.strip() and not reply.files:
+            raise Refused("The reply is empty. Write something first.")
+        if len(reply.body) > MOST_BODY:
+            raise Refused("The reply is longer than 200,000 characters. Send the text as a file.")
+        if reply.seen_id is not None:
+            self._guard(reply.seen_id)
+        message = self._say(MessageKind.REPLY, by, reply.body, reply.subject or "")
+        message.recipients = {"to": reply.to, "cc": reply.cc}
+        message.delivery = DeliveryState.QUEUED
+        message.nature = "auto-reply" if reply.automatic else "human"
+        message.facts = {"forwards": reply.forwards_id} if reply.forwards_id else {}
+        self._adopt(message, reply.files)
+        self._enqueue(message, reply)
+        answers = not reply.automatic and reply.forwards_id is None
+        with self.changing(by, Replied(message.id, reply.automatic)):
+            if answers:
+                self.last_reply_at = message.at
+                self.first_unanswered_at = None
+                if self.state == "new":
+                    self.state = "open"
+        return message
+
+    def note(self, by: User | None, body: str, files: list[Attachment] | None = None) -> Message:
+        """Leave a note for colleagues; allowed in every state, never seen by the customer."""
+        if not body.strip() and not files:
+            raise Refused("The note is empty. Write something first.")
+        if len(body) > MOST_BODY:
+            raise Refused("The note is longer than 200,000 characters. Attach the text as a file.")
+        message = self._say(MessageKind.NOTE, by, body, "")
+        self._adopt(message, files or [])
+        with self.changing(by, Noted(message.id)):
+            pass
+        return message
+
+    def undo_reply(self, by: User, message: Message) -> None:
+        """Take back a reply that has not left yet. Raises Conflict when it is on its way."""
+        item = db.session.scalar(
+            select(OutboxItem).where(OutboxItem.message_id == message.id).with_for_update(key_share=True)
+        )
+        if item is None or item.state != DeliveryState.QUEUED or item.attempts > 0:
+            raise Conflict("It is too late: the reply has been sent.")
+        item.state = DeliveryState.CANCELLED
+        item.finished_at = clock.now()
+        message.delivery = DeliveryState.CANCELLED
+        before = message.facts.get("clock_before")
+        with self.changing(by, Replied(message.id, automatic=False)):
+            if before and self.first_unanswered_at is None:
+                self.first_unanswered_at = datetime.fromisoformat(before)
+
+    def unseen_since(self, seen_id: int) -> list[Message]:
+        """Messages by the customer or other operators to the customer, later than the one with id `seen_id`."""
+        query = (
+            select(Message)
+            .where(
+                Message.ticket_id == self.id,
+                Message.id > seen_id,
+                Message.kind.in_([MessageKind.INBOUND, MessageKind.REPLY]),
+                Message.nature == "human",
+                Message.delivery.is_distinct_from(DeliveryState.CANCELLED),
+            )
+            .order_by(Message.id)
+        )
+        return list(db.session.scalars(query))
+
+    def _guard(self, seen_id: int) -> None:
+        unseen = self.unseen_since(seen_id)
+        if unseen:
+            raise Conflict(
+                "Something was said since you began to write. Look at it, then send again.",
+                unseen=[message.id for message in unseen],
+            )
+
+    def _say(self, kind: MessageKind, by: User | None, body: str, subject: str) -> Message:
+        conversation = lock_conversation(self.conversation_id)
+        message = Message(
+            conversation=conversation,
+            ticket_id=self.id,
+            seq=conversation.last_seq,
+            kind=kind,
+            user_id=by.id if by else None,
+            at=clock.now(),
+            subject=subject,
+            text=body,
+            visible_text=body,
+        )
+        db.session.add(message)
+        db.session.flush()
+        index_document("message", message.id, self.id, body)
+        return message
+
+    def _adopt(self, message: Message, files: list[Attachment]) -> None:
+        for file in files:
+            file.message_id = message.id
+            file.draft_id = None
+
+    def _enqueue(self, message: Message, reply: Reply) -> None:
+        delay = 0 if reply.automatic else settings().undo_seconds
+        if self.first_unanswered_at is not None:
+            message.facts = {**message.facts, "clock_before": self.first_unanswered_at.isoformat()}
+        item = OutboxItem(
+            message_id=message.id,
+            channel_id=self.queue.reply_channel_id or self.channel_id,
+            conversation_id=self.conversation_id,
+            seq=message.seq,
+            automatic=reply.automatic,
+            envelope={"to": reply.to, "cc": reply.cc, "subject": reply.subject},
+            not_before=message.at + timedelta(seconds=delay),
+        )
+        db.session.add(item)
+        item.deliveries = [Delivery(address=address) for address in dict.fromkeys([*reply.to, *reply.cc])]
+
+
+def lock_conversation(conversation_id: int) -> Conversation:
+    """Lock the conversation's row, so that two writers keep order, and take the next place in it."""
+    conversation = db.session.execute(
+        select(Conversation)
+        .where(Conversation.id == conversation_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).scalar_one()
+    conversation.last_seq += 1
+    return conversation
+
+
+def header_hash(header_id: str) -> bytes:
+    """What a Message-ID is looked up by; the ids themselves may be longer than an index row."""
+    return hashlib.sha256(header_id.strip().encode("utf-8", "replace")).digest()
+
+
+__all__ = ["Actor", "Any", "Reply", "Spoken", "header_hash", "lock_conversation"]

@@ -1,0 +1,99 @@
+"""What a ticket is waiting for: pause, wake, finish, reopen.
+
+What each event does to each kind of state (rule: at most one active ticket in a conversation):
+
+| event | active | paused | finished |
+|---|---|---|---|
+| customer's message | stays, clocks run | wakes | queue's policy: new linked, reopen within N days, refuse |
+| automatic message, bounce | stays, no clock | stays | recorded; opens nothing unless no ticket exists at all |
+| pending time over | - | wakes, or stays with a recorded reason where another ticket is active | - |
+| reopen, undo of closing or spam | - | - | active, or refused where another ticket is active |
+| operator's pause | paused | new time | refused |
+| operator's finish | finished | finished | refused |
+"""
+
+from datetime import datetime
+
+from sqlalchemy import select
+
+from helpdesk import clock
+from helpdesk.db import db
+from helpdesk.errors import Conflict, Refused
+from helpdesk.models.event import StateChanged, StateKept
+from helpdesk.models.ticket.core import Actor, TicketCore
+from helpdesk.models.ticket.states import CLOSING, KIND, MOVES, Kind, State
+
+
+class Stateful(TicketCore):
+    """Verbs of the state machine."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing can be written to the customer on this ticket any more."""
+        return self.kind == Kind.FINISHED
+
+    def pause(self, by: Actor, until: datetime | None = None) -> None:
+        """Wait: until a moment (the ticket wakes by itself), or without one until the customer writes."""
+        if until is not None and until <= clock.now():
+            raise Refused("The time to wait until lies in the past. Choose a later one.")
+        after = State.PENDING if until else State.WAITING
+        self._move_to(after, by, until=until)
+
+    def wake(self, by: Actor, cause: str) -> bool:
+        """Make a paused ticket active. False when another ticket of the conversation is; the reason is recorded."""
+        if self.kind != Kind.PAUSED:
+            return False
+        if self.rival_id() is not None:
+            with self.changing(by, StateKept(State.OPEN, cause)):
+                self.pending_until = None
+                self.state = State.WAITING
+            return False
+        self._move_to(State.OPEN, by, cause=cause)
+        return True
+
+    def finish(self, by: Actor, state: State, reason: str | None = None) -> None:
+        """Close the ticket as solved, unsolved or spam, with an optional reason in words."""
+        if state not in CLOSING:
+            raise Refused("A ticket is closed as solved, unsolved or spam.")
+        self._move_to(state, by, reason=reason)
+
+    def reopen(self, by: Actor, cause: str) -> None:
+        """Open a finished ticket again: the queue's follow-up policy, or a person who undoes the closing."""
+        if self.kind != Kind.FINISHED:
+            raise Refused("This ticket is not finished.")
+        if self.merged_into_id is not None:
+            raise Refused("This ticket was merged into another one; undo the merge first.")
+        if self.rival_id() is not None:
+            raise Conflict("Another ticket of this conversation is active. Finish or pause that one first.")
+        with self.changing(by, StateChanged(self.state, State.OPEN, cause=cause)):
+            self.state = State.OPEN
+            self.finished_at = None
+            self.closing_reason = None
+
+    def rival_id(self) -> int | None:
+        """Id of another ticket that is active in this conversation, if there is one."""
+        table = type(self)
+        return db.session.scalar(
+            select(table.id).where(table.occupies == f"conv:{self.conversation_id}", table.id != self.id)
+        )
+
+    def _move_to(
+        self,
+        after: State,
+        by: Actor,
+        until: datetime | None = None,
+        reason: str | None = None,
+        cause: str | None = None,
+    ) -> None:
+        if KIND[after] not in MOVES[Kind(self.kind)]:
+            raise Refused("This ticket is finished. A new message opens a new one, or reopen it.")
+        if KIND[after] == Kind.ACTIVE and self.kind != Kind.ACTIVE and self.rival_id() is not None:
+            raise Conflict("Another ticket of this conversation is active. Finish or pause that one first.")
+        fact = StateChanged(self.state, after, until.isoformat() if until else None, reason, cause)
+        with self.changing(by, fact):
+            self.state = after
+            self.pending_until = until
+            if KIND[after] == Kind.FINISHED:
+                self.finished_at = clock.now()
+                self.closing_reason = reason
+                self.first_unanswered_at = None

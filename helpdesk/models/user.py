@@ -1,0 +1,106 @@
+"""People who work here: users with a role, groups, and what a group may do in a queue."""
+
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from helpdesk.db import Id, Model, Moment, Now
+
+
+class Role(StrEnum):
+    """What a user is; each role includes the ones before it."""
+
+    OPERATOR = "operator"
+    SUPERVISOR = "supervisor"
+    ADMINISTRATOR = "administrator"
+
+
+class Right(StrEnum):
+    """What a group may do in a queue; each right includes the ones before it."""
+
+    SEE = "see"
+    WORK = "work"
+    SUPERVISE = "supervise"
+
+
+RIGHT_RANK = {Right.SEE: 1, Right.WORK: 2, Right.SUPERVISE: 3}
+
+
+class Membership(Model):
+    """A user's place in a group."""
+
+    __tablename__ = "memberships"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    group_id: Mapped[int] = mapped_column(
+        ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class User(Model):
+    """A person with an account: operator, supervisor or administrator. Never deleted, only deactivated."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        CheckConstraint("role IN ('operator', 'supervisor', 'administrator')", name="role"),
+        Index("uq_users_email", text("lower(email)"), unique=True),
+    )
+
+    id: Mapped[Id]
+    email: Mapped[str]
+    name: Mapped[str]
+    role: Mapped[str] = mapped_column(default=Role.OPERATOR)
+    active: Mapped[bool] = mapped_column(default=True, server_default="true")
+    password_hash: Mapped[str | None]
+    totp_secret: Mapped[bytes | None]
+    totp_last_step: Mapped[int | None]
+    language: Mapped[str] = mapped_column(default="en", server_default="en")
+    time_zone: Mapped[str] = mapped_column(default="Europe/Kyiv", server_default="Europe/Kyiv")
+    theme: Mapped[str] = mapped_column(default="system", server_default="system")
+    claim_limit: Mapped[int | None]
+    rights_version: Mapped[int] = mapped_column(default=1, server_default="1")
+    preferences: Mapped[dict] = mapped_column(JSONB, default=dict, server_default="{}")  # type: ignore[type-arg]
+    created_at: Mapped[Now]
+    last_seen_at: Mapped[Moment | None]
+
+    groups: Mapped[list["Group"]] = relationship(secondary="memberships", back_populates="users")
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether this user may change channels, queues, groups and people."""
+        return self.role == Role.ADMINISTRATOR
+
+    @property
+    def is_supervisor(self) -> bool:
+        """Whether this user looks after the work of others (administrators do too)."""
+        return self.role in {Role.SUPERVISOR, Role.ADMINISTRATOR}
+
+
+class Group(Model):
+    """A team of operators."""
+
+    __tablename__ = "groups"
+
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[Now]
+
+    users: Mapped[list[User]] = relationship(secondary="memberships", back_populates="groups")
+    rights: Mapped[list["QueueRight"]] = relationship(back_populates="group", cascade="all, delete-orphan")
+
+
+class QueueRight(Model):
+    """What the members of a group may do in a queue."""
+
+    __tablename__ = "queue_rights"
+    __table_args__ = (CheckConstraint("\"right\" IN ('see', 'work', 'supervise')", name="right"),)
+
+    group_id: Mapped[int] = mapped_column(ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True)
+    queue_id: Mapped[int] = mapped_column(
+        ForeignKey("queues.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    right: Mapped[str] = mapped_column(default=Right.WORK)
+
+    group: Mapped[Group] = relationship(back_populates="rights")

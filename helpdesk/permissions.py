@@ -1,0 +1,90 @@
+"""Who may see and do what. Access is the lookup: rows are fetched through these selects.
+
+A group gives its members a right in a queue (see, work, supervise; each includes the ones before). A supervisor's
+right to work in a queue counts as the right to supervise it; an administrator supervises everything.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select
+
+from helpdesk.db import db
+from helpdesk.errors import Forbidden, NotFound
+from helpdesk.models.queue import Queue
+from helpdesk.models.ticket import Ticket, TicketPerson
+from helpdesk.models.user import RIGHT_RANK, Membership, QueueRight, Right, User
+
+
+def _ranks(right: Right, user: User) -> list[str]:
+    least = RIGHT_RANK[right]
+    if user.is_supervisor and right == Right.SUPERVISE:
+        least = RIGHT_RANK[Right.WORK]
+    return [name.value for name, rank in RIGHT_RANK.items() if rank >= least]
+
+
+def queue_ids(user: User, right: Right = Right.SEE) -> Select[Any]:
+    """Ids of the queues in which `user` holds at least `right`."""
+    if user.is_administrator:
+        return select(Queue.id)
+    return (
+        select(QueueRight.queue_id)
+        .join(Membership, Membership.group_id == QueueRight.group_id)
+        .where(Membership.user_id == user.id, QueueRight.right.in_(_ranks(right, user)))
+    )
+
+
+def queues(user: User, right: Right = Right.SEE) -> Select[tuple[Queue]]:
+    """Active queues in which `user` holds at least `right`, in alphabetical order."""
+    return (
+        select(Queue)
+        .where(Queue.active, Queue.id.in_(queue_ids(user, right)))
+        .order_by(func.sort_key(Queue.name), Queue.id)
+    )
+
+
+def visible(user: User) -> ColumnElement[bool]:
+    """The condition on `Ticket` that says whether `user` may see it: its present queue, or taking part in it."""
+    if user.is_administrator:
+        return Ticket.id.is_not(None)
+    return or_(
+        Ticket.queue_id.in_(queue_ids(user)),
+        exists().where(TicketPerson.ticket_id == Ticket.id, TicketPerson.user_id == user.id),
+    )
+
+
+def may(user: User, right: Right, queue_id: int) -> bool:
+    """Whether `user` holds `right` in the queue."""
+    return (
+        db.session.scalar(select(queue_ids(user, right).where(_queue_column(user) == queue_id).exists()))
+        or False
+    )
+
+
+def _queue_column(user: User) -> Any:
+    return Queue.id if user.is_administrator else QueueRight.queue_id
+
+
+def get_queue(user: User, queue_id: int, right: Right = Right.SEE) -> Queue:
+    """The queue as `user` may see it. Raises NotFound when it is absent or hidden, Forbidden when the right is short."""
+    queue = db.session.scalar(select(Queue).where(Queue.id == queue_id, Queue.id.in_(queue_ids(user))))
+    if queue is None:
+        raise NotFound("There is no such queue.")
+    if right != Right.SEE and not may(user, right, queue_id):
+        raise Forbidden("You may see this queue but not work in it.")
+    return queue
+
+
+def get_ticket(user: User, ticket_id: int, right: Right = Right.SEE, lock: bool = False) -> Ticket:
+    """The ticket as `user` may see it, its row locked when it is going to be changed.
+
+    Raises NotFound when it is absent or hidden, Forbidden when the user may see but not work in its queue.
+    """
+    query = select(Ticket).where(Ticket.id == ticket_id, visible(user))
+    if lock:
+        query = query.with_for_update(of=Ticket, key_share=True).execution_options(populate_existing=True)
+    ticket = db.session.scalar(query)
+    if ticket is None:
+        raise NotFound("There is no such ticket.")
+    if right != Right.SEE and not may(user, right, ticket.queue_id):
+        raise Forbidden("You may read this ticket but not work in its queue.")
+    return ticket

@@ -1,0 +1,103 @@
+"""What every page needs beside its own content: links to our files, and the navigation in the rail.
+
+Files under `static/` are linked with a hash of their content, so browsers may keep them for good. The import
+map gives the same hashes to modules that import each other. Packages add their own entries to the rail with
+`add_nav`: the desk need not know which screens belong to the way of a message.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from flask import Flask, Response, current_app, request, url_for
+from flask_login import current_user
+
+Section = Literal["work", "watch", "manage"]
+
+KEEP_SECONDS = 365 * 24 * 3600
+BARE_MODULES = {"tinykeys": "vendor/tinykeys/tinykeys.mjs"}
+
+_digests: dict[Path, tuple[int, str]] = {}
+
+
+@dataclass(frozen=True)
+class NavItem:
+    """One entry of the rail. `shows` gets the signed-in user and says whether the entry is for them."""
+
+    section: Section
+    endpoint: str
+    label: Any
+    icon: str
+    key: str = ""
+    shows: Callable[[Any], bool] = lambda _user: True
+
+    @property
+    def url(self) -> str:
+        """Where the entry leads."""
+        return url_for(self.endpoint)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the page being shown belongs to this entry: same blueprint, or the very endpoint."""
+        here = request.endpoint or ""
+        blueprint = self.endpoint.rpartition(".")[0]
+        return here == self.endpoint or (blueprint != "" and here.rpartition(".")[0] == blueprint)
+
+
+def add_nav(app: Flask, *items: NavItem) -> None:
+    """Add entries to the rail, in the order in which they shall stand there."""
+    entries: list[NavItem] = app.extensions.setdefault("navigation", [])
+    entries.extend(items)
+
+
+def navigation(section: Section) -> list[NavItem]:
+    """The entries of one section of the rail that the signed-in user may see."""
+    items: list[NavItem] = current_app.extensions.get("navigation", [])
+    return [item for item in items if item.section == section and item.shows(current_user)]
+
+
+def url_if(endpoint: str, **values: Any) -> str | None:
+    """The URL of `endpoint`, or None where this installation has no such page."""
+    return url_for(endpoint, **values) if endpoint in current_app.view_functions else None
+
+
+def asset(filename: str) -> str:
+    """The URL of a file under `static/` that changes whenever the file does."""
+    return url_for("static", filename=filename, v=_digest(filename))
+
+
+def import_map() -> dict[str, dict[str, str]]:
+    """The import map of the page: each of our modules, and the few from elsewhere, under its hashed URL."""
+    static = Path(current_app.static_folder or "")
+    ours = {
+        url_for("static", filename=f"js/{path.name}"): asset(f"js/{path.name}")
+        for path in sorted((static / "js").glob("*.js"))
+    }
+    return {"imports": ours | {name: asset(file) for name, file in BARE_MODULES.items()}}
+
+
+def _digest(filename: str) -> str:
+    path = Path(current_app.static_folder or "") / filename
+    changed = path.stat().st_mtime_ns
+    known = _digests.get(path)
+    if known is None or known[0] != changed:
+        known = (changed, hashlib.sha256(path.read_bytes()).hexdigest()[:12])
+        _digests[path] = known
+    return known[1]
+
+
+def _keep_for_good(response: Response) -> Response:
+    if request.endpoint == "static" and "v" in request.args and response.status_code in {200, 304}:
+        response.cache_control.clear()
+        response.cache_control.public = True
+        response.cache_control.max_age = KEEP_SECONDS
+        response.cache_control.immutable = True
+    return response
+
+
+def init_app(app: Flask) -> None:
+    """Give templates `asset`, `import_map`, `navigation` and `url_if`, and let browsers keep hashed files."""
+    app.jinja_env.globals.update(asset=asset, import_map=import_map, navigation=navigation, url_if=url_if)
+    app.after_request(_keep_for_good)

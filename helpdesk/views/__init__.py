@@ -1,0 +1,11 @@
+"""The desk's pages, one file per noun of the URL."""
+
+from flask import Flask
+
+
+def init_app(app: Flask) -> None:
+    """Register the pages of the desk."""
+    from helpdesk.views import health
+
+    for view in (health,):
+        app.register_blueprint(view.pages)
