@@ -1,0 +1,28 @@
+"""How gunicorn serves the pages and the event streams. Read by `helpdesk run`, the Procfile and the units."""
+
+from gevent import monkey
+
+monkey.patch_all()  # before anything opens a socket; psycopg and redis-py then wait without blocking others
+
+import os  # noqa: E402
+
+_host, _port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000"
+
+bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
+workers = int(os.environ.get("WEB_WORKERS") or 2)
+worker_class = "gevent"
+worker_connections = 2000  # event streams are held open: one per browser
+preload_app = False  # each worker patches before it imports
+timeout = 60  # seconds without a heartbeat of the worker's loop
+graceful_timeout = 10  # seconds; the parent's own grace is longer
+keepalive = 15
+backlog = 1024
+limit_request_line = 8190
+limit_request_fields = 64
+limit_request_field_size = 16384
+forwarded_allow_ips = "127.0.0.1,::1"  # whom to believe is TRUSTED_PROXIES' business, in the application
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+proc_name = "helpdesk-web"
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 - a heartbeat file
