@@ -190,7 +190,7 @@ def answers(config: Settings) -> bool:
 
 @contextmanager
 def locked(data: Path) -> Iterator[Path]:
-    """Hold the data folder for this process alone; gives its folder `run`. Raises StartError naming the holder."""
+    """Hold the data folder for this process alone; gives its folder `run`. StartError names the holder."""
     run_folder = data / "run"
     make_folder(run_folder)
     path = run_folder / "lock"

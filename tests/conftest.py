@@ -1,38 +1,148 @@
-"""Real engines for all tests: one PostgreSQL and one Valkey per run (per xdist worker), a migrated database, a cast.
+"""Real engines for all tests: one PostgreSQL and one Valkey per worker process, a migrated database, and a cast.
 
-`db_session` tests run inside an outer transaction that is rolled back, so code under test may commit. Tests with
-several connections (races, processes) take `committed`, a database of their own that is emptied afterwards.
+A test that takes `session` runs inside an outer transaction that is rolled back, so code under test may commit.
+A test with several connections (races, processes) takes `committed`: everything it wrote is emptied afterwards.
 """
 
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-SCRATCH = Path(tempfile.mkdtemp(prefix="hd-"))
-os.environ.setdefault("UNDO_SECONDS", "0")
+SCRATCH = Path(tempfile.mkdtemp(prefix="hd-", dir="/tmp"))
 os.environ["HELPDESK_DATA"] = str(SCRATCH / "data")
-
-
-def _start_engines() -> Iterator[None]:
-    from helpdesk.embedded import Engines
-
-    engines = Engines(SCRATCH / "data", fsync=False)
-    try:
-        if not os.environ.get("DATABASE_URL"):
-            os.environ["DATABASE_URL"] = engines.start_postgres()
-        if not os.environ.get("REDIS_URL"):
-            os.environ["REDIS_URL"] = engines.start_valkey()
-        yield
-    finally:
-        engines.stop()
-        shutil.rmtree(SCRATCH, ignore_errors=True)
+os.environ["UNDO_SECONDS"] = "0"
+os.environ.pop("BASE_URL", None)
 
 
 @pytest.fixture(scope="session")
 def engines() -> Iterator[None]:
-    """PostgreSQL and Valkey for this run; external ones when DATABASE_URL and REDIS_URL name them."""
-    yield from _start_engines()
+    """PostgreSQL and Valkey of this run; with DATABASE_URL a fresh database on that server, which is dropped after."""
+    from helpdesk.config import settings
+    from helpdesk.embedded import Engines
+
+    own = Engines(SCRATCH / "data", fsync=False)
+    outside = os.environ.get("DATABASE_URL", "")
+    name = f"helpdesk_test_{uuid.uuid4().hex[:12]}"
+    try:
+        if outside:
+            _on_server(outside, f'CREATE DATABASE "{name}"')
+            os.environ["DATABASE_URL"] = str(sa.make_url(outside).set(database=name).render_as_string(False))
+        else:
+            os.environ["DATABASE_URL"] = own.start_postgres()
+        if not os.environ.get("REDIS_URL"):
+            os.environ["REDIS_URL"] = own.start_valkey()
+        settings.cache_clear()
+        yield
+    finally:
+        if outside:
+            _on_server(outside, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        own.stop()
+        shutil.rmtree(SCRATCH, ignore_errors=True)
+
+
+def _on_server(url: str, statement: str) -> None:
+    driver = url.replace("postgresql://", "postgresql+psycopg://").replace("postgres://", "postgresql+psycopg://")
+    engine = sa.create_engine(driver, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(statement))
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def app(engines: None) -> Any:
+    """The whole application on a migrated database."""
+    from helpdesk.cli import migrate_database
+    from wsgi import create_app
+
+    app = create_app()
+    app.config["TESTING"] = True
+    with app.app_context():
+        migrate_database()
+    return app
+
+
+@pytest.fixture
+def session(app: Any) -> Iterator[Any]:
+    """A database session in a transaction that is rolled back after the test."""
+    from helpdesk.db import db
+
+    with app.app_context():
+        engines = db.engines
+        engine = engines[None]
+        connection = engine.connect()
+        transaction = connection.begin()
+        engines[None] = connection
+        db.session.configure(join_transaction_mode="create_savepoint")
+        try:
+            yield db.session
+        finally:
+            db.session.remove()
+            transaction.rollback()
+            connection.close()
+            engines[None] = engine
+            db.session.configure(join_transaction_mode="conditional_savepoint")
+
+
+@pytest.fixture
+def committed(app: Any) -> Iterator[Any]:
+    """A session that really commits; all tables are emptied afterwards."""
+    from helpdesk.db import db
+
+    with app.app_context():
+        try:
+            yield db.session
+        finally:
+            db.session.rollback()
+            db.session.remove()
+            empty_database()
+
+
+def empty_database() -> None:
+    """Empty every table and put the default project back, as a fresh installation has it."""
+    from helpdesk.db import Base, db
+
+    names = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables)
+    with db.engine.begin() as connection:
+        connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+        connection.execute(sa.text("INSERT INTO projects (name) VALUES ('Main')"))
+
+
+@pytest.fixture
+def move_clock() -> Iterator[Callable[[str], None]]:
+    """Move the one clock of this session's connection: `move_clock('3 days')`."""
+    from helpdesk.db import db
+
+    def move(interval: str) -> None:
+        db.session.execute(sa.text("SELECT set_config('helpdesk.clock_offset', :by, false)"), {"by": interval})
+
+    yield move
+    move("0")
+
+
+@pytest.fixture
+def make(session: Any) -> Any:
+    """Factories on the rolled-back session."""
+    from tests.factories import Factories
+
+    return Factories(session)
+
+
+@pytest.fixture
+def make_committed(committed: Any) -> Any:
+    """Factories on the committing session."""
+    from tests.factories import Factories
+
+    return Factories(committed)
+
+
+@pytest.fixture
+def cast(make: Any) -> Any:
+    """ann and bob (operators of Support), carl (operator of Billing), sue (supervisor), dora (administrator), eve."""
+    return make.cast()
