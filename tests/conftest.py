@@ -48,7 +48,9 @@ def engines() -> Iterator[None]:
 
 
 def _on_server(url: str, statement: str) -> None:
-    driver = url.replace("postgresql://", "postgresql+psycopg://").replace("postgres://", "postgresql+psycopg://")
+    driver = url.replace("postgresql://", "postgresql+psycopg://").replace(
+        "postgres://", "postgresql+psycopg://"
+    )
     engine = sa.create_engine(driver, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(sa.text(statement))
@@ -120,7 +122,9 @@ def move_clock() -> Iterator[Callable[[str], None]]:
     from helpdesk.db import db
 
     def move(interval: str) -> None:
-        db.session.execute(sa.text("SELECT set_config('helpdesk.clock_offset', :by, false)"), {"by": interval})
+        db.session.execute(
+            sa.text("SELECT set_config('helpdesk.clock_offset', :by, false)"), {"by": interval}
+        )
 
     yield move
     move("0")

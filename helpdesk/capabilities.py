@@ -1,0 +1,48 @@
+"""What a kind of channel can do, as the screens need to know it. Adapters register theirs at start."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a channel with certain settings can do. Sizes are in bytes; None means no limit of its own."""
+
+    has_subject: bool = False
+    has_recipients: bool = False
+    shows_number: bool = False
+    html: bool = False
+    files: bool = True
+    longest_text: int | None = None
+    largest_message: int | None = None
+    says_delivered: bool = False
+    says_read: bool = False
+
+
+class Registered(Protocol):
+    """What the desk needs of an adapter."""
+
+    label: str
+
+    def capabilities(self, settings: dict[str, Any]) -> Capabilities:
+        """What a channel with these settings can do."""
+
+
+_adapters: dict[str, Registered] = {}
+
+
+def register(kind: str, adapter: Registered) -> None:
+    """Make a kind of channel known to the desk."""
+    _adapters[kind] = adapter
+
+
+def capabilities_of(kind: str, settings: dict[str, Any]) -> Capabilities:
+    """What a channel of this kind can do; an unknown kind can do nothing special."""
+    adapter = _adapters.get(kind)
+    return adapter.capabilities(settings) if adapter else Capabilities()
+
+
+def kind_label(kind: str) -> str:
+    """The name of a kind of channel for people."""
+    adapter = _adapters.get(kind)
+    return adapter.label if adapter else kind

@@ -1,0 +1,220 @@
+"""What every kind of channel is to the rest: settings and an Outbound in, Inbound and Understood values out.
+
+Adapters know the wire and never the database.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel
+
+from helpdesk.capabilities import Capabilities
+
+
+@dataclass(frozen=True)
+class Inbound:
+    """Bytes that arrived, before anything is made of them.
+
+    `dedup_key` is the same whenever the same thing arrives again. `envelope` is JSON-safe: what the wire said beside
+    the bytes (for mail: `recipients`, `sender`, `folder`, `uidvalidity`, `uid`, `received_at`, `old`).
+    `problem` is set when only a part could be taken (e.g. too large); then `raw` holds the part, such as the headers.
+    """
+
+    dedup_key: str
+    raw: bytes
+    envelope: dict[str, Any] = field(default_factory=dict)
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that came with a message."""
+
+    name: str
+    type: str
+    content: bytes
+    inline: bool = False
+    content_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a message says of the thread it belongs to; nothing here is believed before it is proved.
+
+    `tokens` are signed parts of the addresses it was sent to, `header_ids` the Message-IDs that it answers (nearest first), `numbers` what looks like
+    ticket numbers in the subject.
+    """
+
+    tokens: list[str] = field(default_factory=list)
+    header_ids: list[str] = field(default_factory=list)
+    numbers: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Bounce:
+    """A report that an outgoing message could not be delivered (or is late)."""
+
+    action: str
+    status: str
+    recipient: str
+    words: str
+    original_header_id: str | None = None
+    token: str | None = None
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What an inbound event says, whatever the channel. Text is safe for PostgreSQL: no NUL, no lone surrogates."""
+
+    namespace: str
+    sender: str
+    sender_name: str
+    subject: str
+    text: str
+    visible_text: str
+    nature: str = "human"
+    may_auto_reply: bool = True
+    html: str | None = None
+    html_version: int | None = None
+    to: list[tuple[str, str]] = field(default_factory=list)
+    cc: list[tuple[str, str]] = field(default_factory=list)
+    reply_to: str | None = None
+    header_id: str | None = None
+    references: list[str] = field(default_factory=list)
+    claims: Claims = field(default_factory=Claims)
+    bounce: Bounce | None = None
+    files: list[File] = field(default_factory=list)
+    language: str | None = None
+    written_at: datetime | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+class NotUnderstood(Exception):
+    """An inbound event cannot be read; the text is the reason for people. It is kept and can be tried again."""
+
+
+class Dropped(Exception):
+    """An inbound event is left out by a named rule; the text is the rule's name."""
+
+
+@dataclass(frozen=True)
+class Outbound:
+    """A message ready for the wire: the bytes were rendered once and every try sends the same ones."""
+
+    item_id: int
+    header_id: str
+    envelope_sender: str
+    recipients: list[str]
+    rendered: bytes
+
+
+@dataclass(frozen=True)
+class RecipientResult:
+    """What the other side said of one recipient: state is sent, deferred or failed; `code` as in 550 5.1.1."""
+
+    address: str
+    state: str
+    code: str = ""
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a try to send. `unknown` means the connection was lost after the last byte was handed over."""
+
+    results: list[RecipientResult]
+    external_id: str | None = None
+    unknown: bool = False
+
+
+class DeliveryError(Exception):
+    """A try to send failed as a whole; `permanent` means that trying again cannot help. The text is for people."""
+
+    def __init__(self, words: str, permanent: bool = False) -> None:
+        super().__init__(words)
+        self.permanent = permanent
+
+
+@dataclass(frozen=True)
+class CheckStep:
+    """One step of a channel's check (DNS, TLS, login, folder, sending) and how it went, in words."""
+
+    name: str
+    ok: bool
+    words: str
+
+
+class ReceiveContext(Protocol):
+    """What a receiving adapter may ask of the process that holds it (`queues.listen`)."""
+
+    settings: dict[str, Any]
+    secrets: dict[str, str]
+    cursor: dict[str, Any]
+
+    def accept(self, inbound: Inbound) -> bool:
+        """Store an event; returns after the commit. False when it was here before. Raises when it is not stored."""
+
+    def known(self, dedup_keys: list[str]) -> set[str]:
+        """Which of these keys were accepted before."""
+
+    def save_cursor(self, cursor: dict[str, Any]) -> None:
+        """Remember where reading stands."""
+
+    def park(self, folder: str, uidvalidity: int, uid: int, words: str) -> int:
+        """Note a failed try to fetch one item; returns how often it failed so far."""
+
+    def still_holder(self) -> bool:
+        """Whether this process still holds the channel; asked before each act that cannot be undone."""
+
+    def rotate_secret(self, make: Callable[[dict[str, str]], dict[str, str]]) -> dict[str, str]:
+        """Change secrets under the channel's lock: `make` gets the present ones and returns the new ones."""
+
+    def contact(self) -> None:
+        """Say that the other side answered."""
+
+    def trouble(self, words: str) -> None:
+        """Say what fails, in words for the channel's page."""
+
+    def stopping(self) -> bool:
+        """Whether the process is about to end."""
+
+
+class Adapter(ABC):
+    """One kind of channel."""
+
+    kind: ClassVar[str]
+    label: str
+    settings_model: ClassVar[type[BaseModel]]
+
+    @abstractmethod
+    def capabilities(self, settings: dict[str, Any]) -> Capabilities:
+        """What a channel with these settings can do."""
+
+    @abstractmethod
+    def check(self, settings: dict[str, Any], secrets: dict[str, str]) -> list[CheckStep]:
+        """Try the settings for real, step by step, stopping at the first failure that blocks the rest."""
+
+    @abstractmethod
+    def receive(self, context: ReceiveContext) -> None:
+        """Hold the connection and accept what comes, until `context.stopping()`. Raises on faults; it is called again."""
+
+    @abstractmethod
+    def parse(self, inbound: Inbound) -> Understood:
+        """Understand an event. Raises NotUnderstood or Dropped."""
+
+    @abstractmethod
+    def send(
+        self,
+        outbound: Outbound,
+        settings: dict[str, Any],
+        secrets: dict[str, str],
+        before_last_byte: Callable[[], None],
+    ) -> Receipt:
+        """Hand a message over. `before_last_byte` is called just before the act that cannot be undone.
+
+        Raises DeliveryError when nothing was handed over.
+        """

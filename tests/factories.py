@@ -1,0 +1,162 @@
+"""The cast and the furniture of tests: each function makes one row, flushed, with believable defaults."""
+
+import itertools
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from helpdesk import clock
+from helpdesk.models import (
+    Channel,
+    Conversation,
+    Customer,
+    Group,
+    Identity,
+    Message,
+    Participant,
+    Project,
+    Queue,
+    QueueRight,
+    Right,
+    Role,
+    Ticket,
+    User,
+)
+from helpdesk.models.ticket import header_hash, lock_conversation
+
+counter = itertools.count(1)
+
+
+class Factories:
+    """Makes rows in the given session."""
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+
+    def add(self, row: Any) -> Any:
+        self.session.add(row)
+        self.session.flush()
+        return row
+
+    def project(self) -> Project:
+        return self.session.query(Project).order_by(Project.id).first()
+
+    def user(self, name: str = "Ann", role: str = Role.OPERATOR, **columns: Any) -> User:
+        email = columns.pop("email", f"{name.lower()}{next(counter)}@desk.example")
+        return self.add(User(name=name, email=email, role=role, **columns))
+
+    def group(self, name: str, *users: User) -> Group:
+        return self.add(Group(name=f"{name} {next(counter)}", users=list(users)))
+
+    def queue(self, name: str = "Support", **columns: Any) -> Queue:
+        return self.add(Queue(project_id=self.project().id, name=f"{name} {next(counter)}", **columns))
+
+    def allow(self, group: Group, queue: Queue, right: str = Right.WORK) -> QueueRight:
+        return self.add(QueueRight(group_id=group.id, queue_id=queue.id, right=right))
+
+    def channel(self, queue: Queue, kind: str = "email", **columns: Any) -> Channel:
+        columns.setdefault("address", f"support{next(counter)}@desk.example")
+        return self.add(
+            Channel(
+                project_id=queue.project_id,
+                queue_id=queue.id,
+                kind=kind,
+                name=columns.pop("name", f"Mail {next(counter)}"),
+                **columns,
+            )
+        )
+
+    def customer(self, name: str = "Ева Иванова", address: str | None = None, **columns: Any) -> Customer:
+        customer = self.add(Customer(name=name, **columns))
+        self.add(
+            Identity(
+                customer_id=customer.id,
+                namespace="email",
+                value=address or f"eve{next(counter)}@customer.example",
+            )
+        )
+        return customer
+
+    def conversation(self, channel: Channel, customer: Customer) -> Conversation:
+        conversation = self.add(
+            Conversation(
+                project_id=channel.project_id,
+                channel_id=channel.id,
+                customer_id=customer.id,
+                key=f"thread-{next(counter)}",
+            )
+        )
+        self.add(
+            Participant(
+                conversation_id=conversation.id,
+                address=customer.identities[0].value,
+                name=customer.name,
+                role="from",
+            )
+        )
+        return conversation
+
+    def ticket(
+        self,
+        queue: Queue,
+        customer: Customer | None = None,
+        title: str = "Не приходит код подтверждения",
+        minutes_ago: float = 10,
+        channel: Channel | None = None,
+        **columns: Any,
+    ) -> Ticket:
+        """A ticket with one message of the customer, arrived `minutes_ago`."""
+        customer = customer or self.customer()
+        channel = channel or self.channel(queue)
+        conversation = self.conversation(channel, customer)
+        at = clock.now() - timedelta(minutes=minutes_ago)
+        ticket = Ticket.open(conversation, queue, title, at, by=customer, **columns)
+        self.hear(ticket, "Здравствуйте! Помогите, пожалуйста.", at=at)
+        return ticket
+
+    def hear(self, ticket: Ticket, text: str, at: datetime | None = None, nature: str = "human") -> Message:
+        """A message of the customer on the ticket."""
+        conversation = lock_conversation(ticket.conversation_id)
+        header = f"<{next(counter)}@customer.example>"
+        message = self.add(
+            Message(
+                conversation_id=conversation.id,
+                ticket_id=ticket.id,
+                seq=conversation.last_seq,
+                kind="inbound",
+                customer_id=ticket.customer_id,
+                subject=ticket.title,
+                text=text,
+                visible_text=text,
+                nature=nature,
+                sender=ticket.customer.identities[0].value,
+                header_id=header,
+                header_hash=header_hash(header),
+                at=at or clock.now(),
+            )
+        )
+        ticket.hear(message, nature, message.at)
+        self.session.flush()
+        return message
+
+    def cast(self) -> Any:
+        """The people that tests speak of, two queues with their groups, and one customer."""
+        ann, bob, carl = self.user("Ann"), self.user("Bob"), self.user("Carl")
+        sue, dora = self.user("Sue", Role.SUPERVISOR), self.user("Dora", Role.ADMINISTRATOR)
+        support, billing = self.queue("Support"), self.queue("Billing")
+        front, back = self.group("Front", ann, bob, sue), self.group("Back", carl)
+        self.allow(front, support)
+        self.allow(back, billing)
+        return SimpleNamespace(
+            ann=ann,
+            bob=bob,
+            carl=carl,
+            sue=sue,
+            dora=dora,
+            eve=self.customer(),
+            support=support,
+            billing=billing,
+            front=front,
+            back=back,
+            mailbox=self.channel(support),
+        )
