@@ -16,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="hd-", dir="/tmp"))
+SCRATCH.chmod(0o711)  # as root the engines run as another account, which must be able to pass through
 os.environ["HELPDESK_DATA"] = str(SCRATCH / "data")
 os.environ["UNDO_SECONDS"] = "0"
 os.environ.pop("BASE_URL", None)
