@@ -9,6 +9,7 @@ import pwd
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -148,9 +149,18 @@ def end(processes: Sequence[psutil.Process], grace: float = 8.0) -> list[str]:
         with suppress(psutil.Error):
             told.append(f"{process.name()} {process.pid}")
             process.send_signal(signal.SIGINT if process.name() == "postgres" else signal.SIGTERM)
-    _, alive = psutil.wait_procs(processes, timeout=grace)
-    for process in alive:
+    for process in _outlive(processes, grace):
         with suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(alive, timeout=grace)
+    _outlive(processes, grace)
     return told
+
+
+def _outlive(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Who of them still lives after at most that time. Zombies do not count: a careless init may keep them."""
+    until = time.monotonic() + seconds
+    while True:
+        left = [process for process in processes if same_process(process.pid, process.create_time())]
+        if not left or time.monotonic() > until:
+            return left
+        time.sleep(0.05)

@@ -26,7 +26,7 @@ from helpdesk.embedded import Engines
 from helpdesk.engine_home import make_folder
 from helpdesk.errors import StartError
 from helpdesk.keeper import Keeper, Program, Stopped
-from helpdesk.processes import account_of
+from helpdesk.processes import account_of, switch
 
 ROOT = Path(__file__).resolve().parent.parent
 LANES = ("intake", "outbox", "chores")
@@ -123,9 +123,7 @@ def start_engines(config: Settings, engines: Engines, keeper: Keeper) -> dict[st
     if config.database_url:
         environment["DATABASE_URL"] = config.database_url
     else:
-        environment = {
-            k: v for k, v in environment.items() if not k.startswith("PG")
-        }  # meant for other servers
+        environment = {k: v for k, v in environment.items() if not k.startswith("PG")}  # meant for other servers
         environment["DATABASE_URL"] = engines.start_postgres()
         fast = signal.SIGINT  # TERM would wait for every client to leave
         postgres = Program("postgres", start=engines.spawn_postgres, stop_signal=fast, grace=60.0, stage=2)
@@ -165,9 +163,7 @@ def sign_in_words(step: Program | None, kept: Path, keeper: Keeper) -> list[str]
 def greet(config: Settings, keeper: Keeper, sign_in: list[str]) -> None:
     """Wait until the web server answers, then say where it is and how to sign in."""
     if not keeper.wait(lambda: answers(config), SLOW_START):
-        keeper.say(
-            f"the web server does not answer after {SLOW_START:.0f} s yet; its lines above may tell why"
-        )
+        keeper.say(f"the web server does not answer after {SLOW_START:.0f} s yet; its lines above may tell why")
         keeper.wait(lambda: answers(config))
     keeper.say(f"The helpdesk is ready: {config.public_url}")
     for line in sign_in:
@@ -237,8 +233,7 @@ def refuse_taken_port(host: str, port: int, variable: str) -> None:
 def _why_not(error: OSError, host: str, port: int, variable: str) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
-            f"Port {port} on {host} is already in use. "
-            f"Stop the program that holds it, or set {variable} to a free one."
+            f"Port {port} on {host} is already in use. Stop the program that holds it, or set {variable} to a free one."
         )
     if error.errno in {errno.EACCES, errno.EPERM}:
         return f"Port {port} may be opened by root alone. Set {variable} to a number above 1023."
@@ -252,11 +247,12 @@ def become_owner(data: Path) -> None:
     owner = account_of(data.stat().st_uid)
     if owner is None:
         return
-    readable = ["test", "-r", str(ROOT / "wsgi.py")]
-    if (
-        subprocess.run(readable, check=False, user=owner.uid, group=owner.gid, extra_groups=[]).returncode
-        != 0
-    ):
+    trial = [sys.executable, "-c", "import encodings.idna, wsgi, psutil, pydantic"]  # may it read all of us?
+    try:
+        able = subprocess.run(trial, cwd=ROOT, check=False, capture_output=True, **switch(owner)).returncode == 0
+    except PermissionError:
+        able = False
+    if not able:
         return
     os.initgroups(owner.name, owner.gid)
     os.setgid(owner.gid)

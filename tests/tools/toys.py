@@ -1,7 +1,7 @@
-"""Toy programs for the parent: `toys.py parent` runs the real parent over small children instead of the helpdesk.
+"""Toy programs for the parent: `toys.py parent` runs the real parent over small children, not the helpdesk's.
 
-The children: `web` answers every request, `steady` waits, `slow` needs a second to end and then asks Valkey whether
-it still lives, `stubborn` ignores TERM and has a child of its own.
+The children: `web` answers every request, `steady` waits, `slow` needs a second to end and then asks Valkey
+whether it still lives, `stubborn` ignores TERM and, like `family`, has a child of its own.
 """
 
 import os
@@ -57,6 +57,12 @@ def stubborn():
     print("stubborn is here with", child.pid, flush=True)
     while True:
         signal.pause()
+
+
+def family():
+    child = subprocess.Popen([sys.executable, HERE, "steady"])
+    print("family is here with", child.pid, flush=True)
+    signal.pause()
 
 
 def crash():
