@@ -16,7 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -52,17 +52,21 @@ class Plan:
 
 
 @click.command("run")
-def run_command() -> None:
+@click.option("--demo", is_flag=True, help="With made-up people and tickets, in var/demo unless told otherwise.")
+def run_command(demo: bool) -> None:
     """Run everything: engines, web, workers, channels, timetable. Ctrl-C stops it."""
-    main()
+    if demo:
+        os.environ.setdefault("HELPDESK_DATA", "var/demo")
+        os.environ.setdefault("LMTP_PORT", "8024")
+    main(plan_of_demo if demo else plan_of)
 
 
-def main(make_plan: Callable[[Settings, Environment], Plan] | None = None) -> None:
+def main(make_plan: Callable[[Settings, Environment], Plan]) -> None:
     """Run until a signal asks for the end. An expected failure is one sentence on stderr and exit code 1."""
     try:
         config = load()
         become_owner(config.data)
-        run(config, make_plan or plan_of)
+        run(config, make_plan)
     except StartError as error:
         sys.exit(str(error))
     except OSError as error:
@@ -115,6 +119,13 @@ def plan_of(config: Settings, environment: Environment) -> Plan:
             ours("cron", "cron"),
         ),
     )
+
+
+def plan_of_demo(config: Settings, environment: Environment) -> Plan:
+    """The same with one more step: `demo` fills an empty database, and tells whom to sign in as."""
+    plan = plan_of(config, environment)
+    demo = Program("demo", (sys.executable, "-m", "wsgi", "demo"), environment=environment, cwd=ROOT)
+    return replace(plan, sign_in=demo)
 
 
 def start_engines(config: Settings, engines: Engines, keeper: Keeper) -> dict[str, str]:
@@ -263,4 +274,4 @@ def become_owner(data: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command()
