@@ -1,0 +1,72 @@
+"""What a message does to the tickets of its conversation: attach, wake, reopen, refuse, or open a new one."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import select
+
+from helpdesk.db import db
+from helpdesk.models import Conversation, FollowUp, Ticket
+from helpdesk.models.ticket.states import Kind, State
+
+AUTOMATIC = frozenset({"auto-reply", "auto-generated", "report", "list", "bulk"})
+
+
+class Way(StrEnum):
+    """What is to be done with the ticket that `place` found."""
+
+    ATTACH = "attach"
+    WAKE = "wake"
+    REOPEN = "reopen"
+    REFUSE = "refuse"
+    NEW = "new"
+
+
+def place(conversation: Conversation, nature: str, at: datetime) -> tuple[Way, Ticket | None]:
+    """The ticket of a locked conversation that a message belongs to, and what it does to it.
+
+    The active one first, else the latest paused one, else the queue's policy for the latest finished one. Automatic
+    mail wakes, reopens and opens nothing: it is kept where it belongs.
+    """
+    tickets = list(
+        db.session.scalars(
+            select(Ticket)
+            .where(Ticket.conversation_id == conversation.id, Ticket.state != State.MERGED)
+            .order_by(Ticket.id.desc())
+            .limit(50)
+        )
+    )
+    for kind, way in ((Kind.ACTIVE, Way.ATTACH), (Kind.PAUSED, Way.WAKE)):
+        found = next((ticket for ticket in tickets if ticket.kind == kind), None)
+        if found is not None:
+            return (Way.ATTACH if nature in AUTOMATIC else way), found
+    if not tickets:
+        return Way.NEW, None
+    latest = tickets[0]
+    if nature in AUTOMATIC:
+        return Way.ATTACH, latest
+    return policy(latest, nature, at), latest
+
+
+def policy(ticket: Ticket, nature: str, at: datetime) -> Way:
+    """What the queue of a finished ticket does with a follow-up at a moment. A bounce is never refused."""
+    queue = ticket.queue
+    if queue.follow_up == FollowUp.REFUSE and nature != "bounce":
+        return Way.REFUSE
+    finished = ticket.finished_at or at
+    if queue.follow_up == FollowUp.REOPEN and at - finished <= timedelta(days=queue.reopen_days):
+        return Way.REOPEN
+    return Way.NEW
+
+
+def bring_back(ticket: Ticket, cause: str, at: datetime) -> bool:
+    """Bring a ticket to attention because its message failed: wake it, or reopen it where the queue allows.
+
+    False when it stays as it is (active already, another one is active, or the policy says no).
+    """
+    if ticket.kind == Kind.PAUSED:
+        return ticket.wake(None, cause)
+    if ticket.kind == Kind.FINISHED and policy(ticket, "bounce", at) == Way.REOPEN and ticket.rival_id() is None:
+        ticket.reopen(None, cause)
+        return True
+    return False

@@ -1,0 +1,262 @@
+"""The door behind all doors: what a channel received is stored once, and only then acknowledged to its source.
+
+`accept` commits the raw bytes with their dedup key. `drain` understands what waits, batch by batch in order of
+arrival. A batch is one transaction; when it fails, its events are done again one by one, so that a single bad event
+becomes visible with its reason and delays nothing else.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+
+from helpdesk import clock
+from helpdesk.db import db, transaction
+from helpdesk.errors import NotFound, Refused
+from helpdesk.models import Channel, DedupKey, InboundEvent, InboundState, RawInput, Tally, User
+from helpdesk.models.event import Event, SettingChanged
+from helpdesk.models.ticket.core import actor_columns
+from queues.channels import adapter_for
+from queues.channels.base import Dropped, Inbound, NotUnderstood, Understood
+from queues.interpret import interpret, store_files
+
+log = structlog.get_logger(__name__)
+
+BATCH = 50
+MOST_ATTEMPTS = 3
+LEASE_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A leased event, with what is needed to understand it outside any transaction."""
+
+    id: int
+    channel_id: int
+    kind: str
+    attempts: int
+    inbound: Inbound
+
+
+def accept(channel_id: int, inbound: Inbound) -> bool:
+    """Store one event in a transaction of its own. True when it is new, False when it was here before."""
+    return accept_many(channel_id, [inbound]) == 1
+
+
+def accept_many(channel_id: int, inbounds: Sequence[Inbound]) -> int:
+    """Store events in one transaction and return, after the commit, how many of them were new.
+
+    Raises when nothing was stored; the source must then keep what it has.
+    """
+    with transaction() as session:
+        fresh = 0
+        for inbound in inbounds:
+            event = InboundEvent(
+                channel_id=channel_id, size=len(inbound.raw), envelope=inbound.envelope, reason=inbound.problem
+            )
+            event.raw = RawInput(data=inbound.raw)
+            with session.begin_nested() as savepoint:
+                session.add(event)
+                session.flush()
+                if not _claim_key(channel_id, inbound.dedup_key, event.id):
+                    savepoint.rollback()
+                    continue
+            fresh += 1
+        count(channel_id, received=fresh, waiting=fresh)
+    return fresh
+
+
+def _claim_key(channel_id: int, dedup_key: str, event_id: int) -> bool:
+    statement = (
+        insert(DedupKey)
+        .values(channel_id=channel_id, digest=digest(dedup_key), event_id=event_id)
+        .on_conflict_do_nothing()
+        .returning(DedupKey.event_id)
+    )
+    return db.session.scalar(statement) is not None
+
+
+def known(channel_id: int, dedup_keys: Iterable[str]) -> set[str]:
+    """Which of these keys the channel has accepted before."""
+    by_digest = {digest(key): key for key in dedup_keys}
+    query = select(DedupKey.digest).where(DedupKey.channel_id == channel_id, DedupKey.digest.in_(by_digest))
+    return {by_digest[bytes(found)] for found in db.session.scalars(query)}
+
+
+def digest(dedup_key: str) -> bytes:
+    """What a dedup key is stored as; keys may be longer than an index row."""
+    return hashlib.sha256(dedup_key.encode("utf-8", "replace")).digest()
+
+
+def drain(stopping: Callable[[], bool] = lambda: False) -> int:
+    """Understand waiting events until none is due; returns how many came to an end. Safe in several processes."""
+    handled = 0
+    while not stopping() and (batch := _take()):
+        outcomes = [(taken, _understand(taken)) for taken in batch]
+        handled += _finish_together(outcomes)
+    return handled
+
+
+def retry(event_id: int, by: User | None) -> None:
+    """Put a quarantined event back in line, in the present transaction. Raises Refused when that makes no sense."""
+    event = _quarantined(event_id)
+    if event.raw is None:
+        raise Refused("The raw input of this entry is no longer kept, so it cannot be tried again.")
+    _end(event, InboundState.WAITING, None)
+    event.finished_at = None
+    event.attempts = 0
+    event.lease_until = None
+    _record(event, by, "retried")
+
+
+def drop(event_id: int, by: User, reason: str) -> None:
+    """Leave a quarantined event out for good, with a person's reason, in the present transaction."""
+    event = _quarantined(event_id)
+    if not reason.strip():
+        raise Refused("Say in a few words why this entry may be left out.")
+    _end(event, InboundState.DROPPED, f"by hand: {reason.strip()}"[:500])
+    _record(event, by, "dropped")
+
+
+def count(channel_id: int, **deltas: int) -> None:
+    """Add to the ledger of a channel: received, waiting, ticketed, dropped, quarantined."""
+    for name, delta in deltas.items():
+        if delta:
+            db.session.add(Tally(scope=f"channel:{channel_id}", name=name, delta=delta))
+
+
+def _take() -> list[Taken]:
+    """Lease the next events in order of arrival."""
+    with transaction() as session:
+        due = (
+            select(InboundEvent.id)
+            .where(
+                InboundEvent.state == InboundState.WAITING,
+                or_(InboundEvent.lease_until.is_(None), InboundEvent.lease_until < clock.SQL_NOW),
+            )
+            .order_by(InboundEvent.id)
+            .limit(BATCH)
+            .with_for_update(skip_locked=True, key_share=True)
+        )
+        lease = clock.SQL_NOW + func.make_interval(0, 0, 0, 0, 0, 0, LEASE_SECONDS)
+        leased = (
+            update(InboundEvent)
+            .where(InboundEvent.id.in_(due.scalar_subquery()))
+            .values(lease_until=lease, attempts=InboundEvent.attempts + 1)
+            .returning(InboundEvent.id)
+        )
+        ids = list(session.scalars(leased))
+        rows = session.execute(
+            select(
+                InboundEvent.id,
+                InboundEvent.channel_id,
+                InboundEvent.attempts,
+                InboundEvent.envelope,
+                InboundEvent.reason,
+                RawInput.data,
+                Channel.kind,
+            )
+            .join(RawInput, RawInput.event_id == InboundEvent.id)
+            .join(Channel, Channel.id == InboundEvent.channel_id)
+            .where(InboundEvent.id.in_(ids))
+            .order_by(InboundEvent.id)
+        )
+        return [
+            Taken(row.id, row.channel_id, row.kind, row.attempts, Inbound("", row.data, row.envelope, row.reason))
+            for row in rows
+        ]
+
+
+Outcome = Understood | NotUnderstood | Dropped
+
+
+def _understand(taken: Taken) -> Outcome:
+    """Parse outside any transaction. A refusal is a value: it becomes the event's reason."""
+    if taken.attempts > MOST_ATTEMPTS:
+        return NotUnderstood(f"It ended the worker {MOST_ATTEMPTS} times while it was read.")
+    try:
+        return adapter_for(taken.kind).parse(taken.inbound)
+    except (NotUnderstood, Dropped) as refusal:
+        return refusal
+
+
+def _finish_together(outcomes: list[tuple[Taken, Outcome]]) -> int:
+    try:
+        with transaction():
+            return _finish(outcomes)
+    except (DBAPIError, ValueError, LookupError) as error:
+        log.info("batch of intake is done again one by one", error=str(error)[:500])
+    return sum(_finish_alone(taken, outcome) for taken, outcome in outcomes)
+
+
+def _finish_alone(taken: Taken, outcome: Outcome) -> int:
+    """One event in a transaction of its own; what fails again waits for its next try, or is quarantined at the last."""
+    try:
+        with transaction():
+            return _finish([(taken, outcome)])
+    except (DBAPIError, ValueError, LookupError) as error:
+        words = f"{type(error).__name__}: {error}"[:1000]
+        log.warning("event could not be stored as a message", event=taken.id, error=words)
+    if taken.attempts < MOST_ATTEMPTS:
+        with transaction() as session:
+            retry_at = clock.SQL_NOW + func.make_interval(0, 0, 0, 0, 0, 0, taken.attempts)
+            session.execute(update(InboundEvent).where(InboundEvent.id == taken.id).values(lease_until=retry_at))
+        return 0
+    with transaction():
+        return _finish([(taken, NotUnderstood(words))])
+
+
+def _finish(outcomes: list[tuple[Taken, Outcome]]) -> int:
+    """Bring events to their end in the present transaction; those that another worker ended meanwhile are left."""
+    ids = [taken.id for taken, _outcome in outcomes]
+    events = {
+        event.id: event
+        for event in db.session.scalars(
+            select(InboundEvent)
+            .where(InboundEvent.id.in_(ids), InboundEvent.state == InboundState.WAITING)
+            .order_by(InboundEvent.id)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+    }
+    for taken, outcome in outcomes:
+        event = events.get(taken.id)
+        if event is None:
+            continue
+        match outcome:
+            case NotUnderstood():
+                _end(event, InboundState.QUARANTINED, str(outcome)[:2000])
+            case Dropped():
+                _end(event, InboundState.DROPPED, str(outcome)[:500])
+            case _:
+                dropped_by = interpret(event, outcome, store_files(outcome))
+                _end(event, InboundState.DROPPED if dropped_by else InboundState.TICKETED, dropped_by)
+    return len(events)
+
+
+def _end(event: InboundEvent, state: InboundState, reason: str | None) -> None:
+    count(event.channel_id, **{event.state: -1})
+    count(event.channel_id, **{state: 1})
+    event.state = state
+    event.reason = reason
+    event.finished_at = clock.now()
+
+
+def _quarantined(event_id: int) -> InboundEvent:
+    event = db.session.scalar(
+        select(InboundEvent).where(InboundEvent.id == event_id).with_for_update(key_share=True, of=InboundEvent)
+    )
+    if event is None:
+        raise NotFound("There is no such entry.")
+    if event.state != InboundState.QUARANTINED:
+        raise Refused("This entry is not in quarantine any more.")
+    return event
+
+
+def _record(event: InboundEvent, by: User | None, what: str) -> None:
+    fact = SettingChanged("quarantine", event.id, what, {"reason": event.reason})
+    db.session.add(Event(kind=fact.kind, payload=fact.payload(), **actor_columns(by)))
