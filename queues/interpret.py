@@ -144,9 +144,7 @@ def _take_part(conversation: Conversation, message: Understood, proof: Proof) ->
     """The sender and those addressed take part from now on; a stranger with a signed token does not bring others."""
     if message.nature != "human" or not proof.participant:
         return
-    present = set(
-        db.session.scalars(select(Participant.address).where(Participant.conversation_id == conversation.id))
-    )
+    present = set(db.session.scalars(select(Participant.address).where(Participant.conversation_id == conversation.id)))
     ours = own_addresses()
     people = [(message.sender, message.sender_name, "from")]
     people += [(address, name, "to") for name, address in message.to]
@@ -154,9 +152,7 @@ def _take_part(conversation: Conversation, message: Understood, proof: Proof) ->
     for address, name, role in people[:200]:
         if address and address not in present and address.lower() not in ours:
             present.add(address)
-            db.session.add(
-                Participant(conversation_id=conversation.id, address=address, name=name[:200], role=role)
-            )
+            db.session.add(Participant(conversation_id=conversation.id, address=address, name=name[:200], role=role))
 
 
 def _apply(

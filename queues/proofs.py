@@ -63,9 +63,7 @@ def is_our_own(message: Understood) -> bool:
     """Whether this is a message that we sent and that came back to us, e.g. by a list or a copy to ourselves."""
     if message.header_id is None or tokens.ticket_of_message_id(message.header_id) is None:
         return False
-    ours = select(Message.id).where(
-        Message.header_hash == header_hash(message.header_id), Message.kind == "reply"
-    )
+    ours = select(Message.id).where(Message.header_hash == header_hash(message.header_id), Message.kind == "reply")
     return db.session.scalar(ours.limit(1)) is not None
 
 

@@ -4,6 +4,7 @@ from helpdesk.models.channel import Channel, ParkedMail
 from helpdesk.models.conversation import Conversation, Participant
 from helpdesk.models.customer import Customer, Identity, Organisation, OrganisationDomain
 from helpdesk.models.event import Event
+from helpdesk.models.idempotency import IdempotencyKey
 from helpdesk.models.inbound import DedupKey, InboundEvent, InboundState, RawInput, Tally
 from helpdesk.models.message import Attachment, Blob, DeliveryState, Draft, Message, MessageKind
 from helpdesk.models.outbox import Attempt, Delivery, OutboxItem
@@ -30,6 +31,7 @@ __all__ = [
     "Event",
     "FollowUp",
     "Group",
+    "IdempotencyKey",
     "Identity",
     "InboundEvent",
     "InboundState",

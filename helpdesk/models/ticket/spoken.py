@@ -45,7 +45,7 @@ class Spoken(TicketCore):
     def hear(self, message: Message, nature: str, at: datetime) -> None:
         """Take a customer's message that came in. Only a person's words run the clocks; a nudge moves nothing back."""
         with self.changing(message.customer):
-            if nature == "human":
+            if nature == "human" and self.kind != "finished":
                 self.last_customer_at = at
                 if self.first_unanswered_at is None:
                     self.first_unanswered_at = at
