@@ -1,0 +1,75 @@
+// The composer: which mode it is in, sending by keyboard, and what happens to the text afterwards.
+// The form posts a reply; its note button carries formaction for notes. The composer is never inside a swapped region.
+import { settled } from "./drafts.js";
+
+const composer = document.getElementById("composer");
+const text = composer?.querySelector("textarea");
+
+const mode = () => composer.querySelector('input[name="mode"]:checked')?.value ?? "reply";
+
+function applyMode() {
+  composer.dataset.mode = mode();
+  text.placeholder = mode() === "note" ? text.dataset.notePlaceholder : text.dataset.replyPlaceholder;
+  text.setAttribute("aria-label", text.placeholder);
+}
+
+/** The button that sends in the present mode. */
+const sendButton = () => [...composer.querySelectorAll("button[data-sends]")].find((button) => button.dataset.sends === mode() && !button.disabled);
+
+/** Put `words` where the caret stands. */
+export function insert(words) {
+  if (!text) return;
+  text.focus();
+  // execCommand is the only way that leaves the browser's undo alive; setRangeText stands in where it is gone.
+  if (document.execCommand("insertText", false, words)) return;
+  text.setRangeText(words, text.selectionStart, text.selectionEnd, "end");
+  text.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+function choose(value) {
+  const radio = composer.querySelector(`input[name="mode"][value="${value}"]`);
+  if (!radio || radio.disabled) return;
+  radio.checked = true;
+  radio.dispatchEvent(new Event("change", { bubbles: true }));
+  text.focus();
+}
+
+if (composer && text) {
+  applyMode();
+  composer.addEventListener("change", (event) => {
+    if (event.target.name === "mode") applyMode();
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-compose]");
+    if (!button) return;
+    choose(button.dataset.compose);
+    const quote = button.dataset.quoteFrom && document.querySelector(button.dataset.quoteFrom)?.innerText;
+    if (quote) insert(quote.split("\n").map((line) => `> ${line}`).join("\n") + "\n\n");
+  });
+  text.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
+    event.preventDefault();
+    sendButton()?.click();
+  });
+  // An empty composer sends nothing; files alone are enough. What is sent waits for the draft that is on its way, or
+  // that draft would come back after the message is gone.
+  composer.addEventListener("htmx:confirm", (event) => {
+    if (event.target !== composer) return;
+    event.preventDefault();
+    if (text.value.trim() || composer.querySelector("[data-upload-done]")) settled().then(() => event.detail.issueRequest(true));
+    else text.focus();
+  });
+  composer.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.target === composer) composer.setAttribute("aria-busy", "true");
+  });
+  // Only a success empties it. A refusal (something arrived meanwhile, a limit) leaves every letter where it was.
+  composer.addEventListener("htmx:afterRequest", (event) => {
+    if (event.target !== composer) return;
+    composer.removeAttribute("aria-busy");
+    if (!event.detail.successful) return text.focus();
+    text.value = "";
+    composer.querySelector(".uploads")?.replaceChildren();
+    composer.dispatchEvent(new CustomEvent("composer:sent"));
+    text.focus();
+  });
+}

@@ -1,0 +1,107 @@
+// Turns "topic X is now at version N" into DOM events; panes fetch themselves again with htmx:
+//   <div data-live="queue:3" data-version="17" hx-get="..." hx-trigger="live:changed" hx-target="..." hx-swap="morph">
+// or, for a single topic, hx-trigger="live:queue:3 from:body". Names and versions travel, never text. The server repeats
+// all versions on connect and every 15 s; whoever differs has missed something and fetches.
+import { follow } from "./live_stream.js";
+
+const MIN_GAP_MS = 1_000;
+const SILENCE_MS = 40_000;
+const GRACE_MS = 4_000;
+
+const known = new Map();
+const lastTold = new Map();
+const waiting = new Map();
+const paneDue = new WeakMap();
+let lastContact = Date.now();
+let lostSince = 0;
+
+const words = (text) => (text ?? "").split(/\s+/).filter(Boolean);
+const panes = () => [...document.querySelectorAll("[data-live]")];
+
+function wantedTopics() {
+  const meta = document.querySelector('meta[name="live-topics"]')?.content;
+  return new Set([...words(meta), ...panes().flatMap((pane) => words(pane.dataset.live))]);
+}
+
+/** What the server rendered is where we start from: a change between the answer and the stream is then noticed. */
+function learnRendered() {
+  for (const pane of panes()) {
+    const versions = words(pane.dataset.version);
+    words(pane.dataset.live).forEach((topic, index) => {
+      if (versions[index] !== undefined) known.set(topic, Number(versions[index]));
+    });
+  }
+}
+
+function tell(topic) {
+  waiting.delete(topic);
+  if (document.hidden) return void waiting.set(topic, null);
+  lastTold.set(topic, Date.now());
+  document.body.dispatchEvent(new CustomEvent(`live:${topic}`));
+  for (const pane of panes()) {
+    if (words(pane.dataset.live).includes(topic)) tellPane(pane);
+  }
+}
+
+/** A pane of many topics is told at most once a second, and always after the last change. */
+function tellPane(pane) {
+  const now = Date.now();
+  const due = paneDue.get(pane) ?? 0;
+  if (due > now) return;
+  const at = Math.max(now, due + MIN_GAP_MS);
+  paneDue.set(pane, at);
+  setTimeout(() => pane.dispatchEvent(new CustomEvent("live:changed")), at - now);
+}
+
+function noteVersion(topic, version, wanted) {
+  if (!wanted.has(topic)) return;
+  const before = known.get(topic);
+  known.set(topic, version);
+  if (before === undefined || before === version || waiting.has(topic)) return;
+  const pause = Math.max(0, (lastTold.get(topic) ?? 0) + MIN_GAP_MS - Date.now());
+  waiting.set(topic, setTimeout(tell, pause, topic));
+}
+
+function hear(name, data) {
+  if (name === "lost") {
+    lostSince ||= Date.now();
+    return;
+  }
+  lastContact = Date.now();
+  lostSince = 0;
+  showBanner();
+  const wanted = wantedTopics();
+  if (name === "versions") for (const [topic, version] of Object.entries(data)) noteVersion(topic, version, wanted);
+  else if (wanted.has(data.topic)) {
+    // The page may not have heard of this topic yet: its first change is a change all the same.
+    if (!known.has(data.topic)) known.set(data.topic, null);
+    noteVersion(data.topic, data.version, wanted);
+  }
+}
+
+function showBanner() {
+  const banner = document.getElementById("live-lost");
+  if (!banner) return;
+  const now = Date.now();
+  const lost = (lostSince && now - lostSince > GRACE_MS) || now - lastContact > SILENCE_MS;
+  if (lost && banner.hidden) {
+    const at = banner.querySelector("[data-lost-at]");
+    at.dateTime = new Date(lastContact).toISOString();
+    at.textContent = new Intl.DateTimeFormat(document.documentElement.lang || "en", { timeStyle: "medium" }).format(lastContact);
+  }
+  banner.hidden = !lost;
+}
+
+const url = document.body.dataset.liveUrl;
+if (url) {
+  learnRendered();
+  const topicsChanged = follow(url, wantedTopics, hear);
+  document.addEventListener("htmx:afterSettle", () => {
+    learnRendered();
+    topicsChanged();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) [...waiting].filter(([, timer]) => timer === null).forEach(([topic]) => tell(topic));
+  });
+  setInterval(showBanner, 1_000);
+}

@@ -1,0 +1,47 @@
+// Ages ("5 min") that stay true while the page is open, and countdowns for what can still be taken back.
+
+const language = document.documentElement.lang || "en";
+const UNITS = [
+  ["day", 86400],
+  ["hour", 3600],
+  ["minute", 60],
+];
+const formats = Object.fromEntries(
+  [...UNITS.map(([unit]) => unit), "second"].map((unit) => [
+    unit,
+    new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: unit === "day" ? "long" : "short" }),
+  ]),
+);
+
+/** The age of `moment` (a Date) at `now` in its largest whole unit; under a minute is "0 min" and read as fresh. */
+export function ageText(moment, now = new Date()) {
+  const seconds = Math.max(0, (now - moment) / 1000);
+  const [unit, size] = UNITS.find(([, size]) => seconds >= size) ?? UNITS.at(-1);
+  return formats[unit].format(Math.floor(seconds / size));
+}
+
+function refreshAges() {
+  const now = new Date();
+  for (const element of document.querySelectorAll("time[data-age]")) {
+    const text = ageText(new Date(element.dateTime), now);
+    if (element.textContent !== text) element.textContent = text;
+  }
+}
+
+// <span data-countdown="2026-..." data-countdown-hides="selector">: seconds left; at nought the nearest such part goes.
+function refreshCountdowns() {
+  for (const element of document.querySelectorAll("[data-countdown]")) {
+    const left = Math.ceil((new Date(element.dataset.countdown) - Date.now()) / 1000);
+    if (left > 0) element.textContent = formats.second.format(left);
+    else element.closest(element.dataset.countdownHides || "[data-countdown]")?.setAttribute("hidden", "");
+  }
+}
+
+refreshAges();
+refreshCountdowns();
+setInterval(refreshAges, 30_000);
+setInterval(refreshCountdowns, 500);
+document.addEventListener("htmx:afterSwap", () => {
+  refreshAges();
+  refreshCountdowns();
+});

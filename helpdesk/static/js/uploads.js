@@ -1,0 +1,88 @@
+// Files by choosing, pasting and dropping; each goes up at once, with progress, to data-upload-url.
+// The server answers JSON {id, name}; the form then carries a hidden `upload` field for each. DELETE <url>/<id> removes.
+// Without scripts the file field itself is posted as `files`.
+import { send, token } from "./htmx_setup.js";
+
+const composer = document.getElementById("composer");
+const url = composer?.dataset.uploadUrl;
+
+function chip(name) {
+  const item = document.getElementById("upload-chip").content.firstElementChild.cloneNode(true);
+  item.querySelector("[data-name]").textContent = name;
+  composer.querySelector(".uploads").append(item);
+  return item;
+}
+
+function failed(item, sentence) {
+  item.classList.add("is-bad");
+  item.querySelector("progress")?.remove();
+  item.querySelector("[data-error]").textContent = sentence || item.dataset.failedWords;
+}
+
+function done(item, file) {
+  item.querySelector("progress")?.remove();
+  item.dataset.uploadDone = file.id;
+  const field = document.createElement("input");
+  Object.assign(field, { type: "hidden", name: "upload", value: file.id });
+  item.append(field);
+}
+
+function upload(file) {
+  const item = chip(file.name);
+  // XMLHttpRequest, because fetch does not report how much has gone up.
+  const request = new XMLHttpRequest();
+  const form = new FormData();
+  form.append("file", file);
+  request.open("POST", url);
+  request.setRequestHeader("X-CSRFToken", token());
+  request.setRequestHeader("Accept", "application/json");
+  request.upload.onprogress = (event) => {
+    const bar = item.querySelector("progress");
+    if (bar && event.lengthComputable) bar.value = event.loaded / event.total;
+  };
+  request.onload = () => {
+    let answer = null;
+    try {
+      answer = JSON.parse(request.responseText);
+    } catch {
+      // Not JSON: a proxy or an error page answered; the chip says that it failed.
+    }
+    if (request.status < 300 && answer?.id) done(item, answer);
+    else failed(item, answer?.error);
+  };
+  request.onerror = () => failed(item);
+  request.send(form);
+}
+
+if (composer && url) {
+  const picker = composer.querySelector('input[type="file"]');
+  picker?.addEventListener("change", () => {
+    [...picker.files].forEach(upload);
+    picker.value = "";
+  });
+  composer.addEventListener("click", (event) => {
+    if (event.target.closest("[data-pick-files]")) picker?.click();
+    const item = event.target.closest("[data-remove-upload]")?.closest(".upload");
+    if (!item) return;
+    if (item.dataset.uploadDone) send(`${url}/${item.dataset.uploadDone}`, { method: "DELETE" });
+    item.remove();
+  });
+  composer.addEventListener("paste", (event) => {
+    if (!event.clipboardData?.files.length) return;
+    event.preventDefault();
+    [...event.clipboardData.files].forEach(upload);
+  });
+  // The whole conversation takes the drop: people aim at the text, not at the field.
+  const zone = composer.closest("main") ?? composer;
+  const over = (event, on) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    composer.classList.toggle("is-over", on);
+  };
+  zone.addEventListener("dragover", (event) => over(event, true));
+  zone.addEventListener("dragleave", (event) => over(event, false));
+  zone.addEventListener("drop", (event) => {
+    over(event, false);
+    [...(event.dataTransfer?.files ?? [])].forEach(upload);
+  });
+}
