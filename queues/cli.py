@@ -1,0 +1,55 @@
+"""Commands of the way of a message. Each imports what it needs when it is called."""
+
+import click
+
+from helpdesk.cli import needs_app
+
+
+@click.command("worker")
+@click.argument("lane", type=click.Choice(["intake", "outbox", "chores"]))
+@needs_app
+def worker(lane: str) -> None:
+    """Work on one lane: understand mail, send mail, or look after the house."""
+    from queues.worker import work
+
+    work(lane)
+
+
+@click.command("listen")
+@needs_app
+def listen() -> None:
+    """Hold the connections of all channels."""
+    from queues.listen import main
+
+    main()
+
+
+@click.command("cron")
+@needs_app
+def cron() -> None:
+    """Keep the timetable; of several such processes one works and the others stand by."""
+    from queues.cron import main
+
+    main()
+
+
+@click.group("mail")
+def mail() -> None:
+    """Look after the mail that came in."""
+
+
+@mail.command("retry")
+@click.argument("event_id", type=int, required=False)
+@click.option("--all", "every", is_flag=True, help="All entries in quarantine.")
+@needs_app
+def retry(event_id: int | None, every: bool) -> None:
+    """Try entries of the quarantine again: one by its ID, or all of them."""
+    from queues.quarantine import retry_all, retry_one
+
+    if every == (event_id is not None):
+        raise click.UsageError("Name one entry by its ID, or give --all.")
+    if event_id is not None:
+        retry_one(event_id)
+        click.echo(f"Entry {event_id} is waiting to be understood again.")
+    else:
+        click.echo(f"Waiting to be understood again: {retry_all()}.")
