@@ -205,13 +205,11 @@ class Engines:
         make_private(fresh, self.home.account)
         made = self.run_tool(
             "initdb", "-D", str(fresh), "-U", DATABASE_USER, "--encoding=UTF8", "--locale=C",
-            "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--text-search-config=pg_catalog.simple",
+            "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--text-search-config=simple",
             "--auth=peer", *([] if self.fsync else ["--no-sync"]),
         )  # fmt: skip
         if made.returncode != 0:
-            raise StartError(
-                f"The database could not be made in {self.home.folder}: {_last_line(made.stderr)}"
-            )
+            raise StartError(f"The database could not be made in {self.home.folder}: {_last_line(made.stderr)}")
         with (fresh / "postgresql.conf").open("a") as settings:
             settings.write(TUNING)
         self._write_access(fresh)
@@ -261,9 +259,7 @@ class Engines:
         with self.valkey_log.open("wb" if size > LOG_LIMIT else "ab") as log:
             log.write(START_MARK)
             log.flush()
-            return spawn(
-                command, cwd=folder, environment=_environment(), output=log, account=self.home.account
-            )
+            return spawn(command, cwd=folder, environment=_environment(), output=log, account=self.home.account)
 
     def valkey_ready(self) -> bool:
         """Whether Valkey answers a ping (it listens earlier, while it still loads)."""
@@ -290,9 +286,7 @@ class Engines:
         if journal.exists():
             aside = folder / f"appendonlydir.broken-{int(time.time())}"
             journal.rename(aside)
-            self.notes.append(
-                f"Valkey could not read its journal and starts empty; the old one is kept as {aside}."
-            )
+            self.notes.append(f"Valkey could not read its journal and starts empty; the old one is kept as {aside}.")
 
     def _refuse_or_end(self, name: str, folder: Path) -> None:
         found = working_in(folder, name)
@@ -300,9 +294,7 @@ class Engines:
             raise StartError(f"{name} {found[0].pid} is still running in {folder}; end it and start again.")
         end(with_descendants(found))
 
-    def _wait(
-        self, name: str, process: "subprocess.Popen[bytes]", ready: Callable[[], bool], log: Path
-    ) -> None:
+    def _wait(self, name: str, process: "subprocess.Popen[bytes]", ready: Callable[[], bool], log: Path) -> None:
         until = time.monotonic() + START_LIMIT
         while not ready():
             if process.poll() is not None:
