@@ -36,9 +36,21 @@ def test_finished_is_terminal(cast: Any, make: Any) -> None:
 
 def test_reply_guard(cast: Any, make: Any) -> None:
     ticket = make.ticket(cast.support)
+    ticket.claim(cast.ann)
     seen = make.hear(ticket, "первое")
     later = make.hear(ticket, "второе")
     with pytest.raises(Conflict) as refusal:
         ticket.reply(cast.ann, Reply(body="ответ", seen_id=seen.id))
     assert refusal.value.details["unseen"] == [later.id]
     assert ticket.reply(cast.ann, Reply(body="ответ", seen_id=later.id)).delivery == "queued"
+
+
+def test_only_owner_and_participants_answer(cast: Any, make: Any) -> None:
+    ticket = make.ticket(cast.support)
+    with pytest.raises(Refused):
+        ticket.reply(cast.ann, Reply(body="ответ"))
+    ticket.claim(cast.ann)
+    with pytest.raises(Refused, match="Ann"):
+        ticket.reply(cast.bob, Reply(body="ответ"))
+    ticket.add_person(cast.ann, cast.bob)
+    ticket.reply(cast.bob, Reply(body="ответ"))

@@ -11,6 +11,8 @@ from helpdesk.models.outbox import Attempt, Delivery, OutboxItem
 from helpdesk.models.project import Project, Setting, read_setting, write_setting
 from helpdesk.models.queue import CannedReply, Category, CustomerText, FollowUp, Queue, QueueClock
 from helpdesk.models.search import SearchDocument
+from helpdesk.models.session import PasswordLink, RecoveryCode, TryCount, UserSession
+from helpdesk.models.system_mail import SystemMail
 from helpdesk.models.ticket import Reply, State, Tag, Ticket, TicketLink, TicketPerson, TicketTag
 from helpdesk.models.user import Group, Membership, QueueRight, Right, Role, User
 
@@ -43,24 +45,29 @@ __all__ = [
     "OutboxItem",
     "ParkedMail",
     "Participant",
+    "PasswordLink",
     "Project",
     "Queue",
     "QueueClock",
     "QueueRight",
     "RawInput",
+    "RecoveryCode",
     "Reply",
     "Right",
     "Role",
     "SearchDocument",
     "Setting",
     "State",
+    "SystemMail",
     "Tag",
     "Tally",
     "Ticket",
     "TicketLink",
     "TicketPerson",
     "TicketTag",
+    "TryCount",
     "User",
+    "UserSession",
     "read_setting",
     "write_setting",
 ]

@@ -4,7 +4,7 @@ import secrets
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -91,6 +91,7 @@ class Blob(Model):
     """A stored file's content, named by the SHA-256 of its bytes; many attachments may share it."""
 
     __tablename__ = "blobs"
+    __table_args__ = (Index("ix_blobs_created_at", "created_at"),)
 
     sha256: Mapped[str] = mapped_column(primary_key=True)
     size: Mapped[int]
@@ -98,9 +99,16 @@ class Blob(Model):
 
 
 class Attachment(Model):
-    """A file that goes with a message or waits in a draft. Its `token` is what outsiders may see."""
+    """A file that goes with a message or waits in a draft. Its `token` is what outsiders may see.
+
+    `preview_sha256` is a copy of a picture that we painted ourselves and may show; `preview_state` is none (not a
+    picture), due, made or failed.
+    """
 
     __tablename__ = "attachments"
+    __table_args__ = (
+        Index("ix_attachments_preview_due", "id", postgresql_where=text("preview_state = 'due'")),
+    )
 
     id: Mapped[Id]
     token: Mapped[str] = mapped_column(unique=True, default=lambda: secrets.token_urlsafe(32))
@@ -112,6 +120,8 @@ class Attachment(Model):
     size: Mapped[int]
     inline: Mapped[bool] = mapped_column(default=False, server_default="false")
     content_id: Mapped[str | None]
+    preview_sha256: Mapped[str | None] = mapped_column(ForeignKey("blobs.sha256"), index=True)
+    preview_state: Mapped[str] = mapped_column(default="none", server_default="none")
 
     message: Mapped[Message | None] = relationship(back_populates="attachments")
 

@@ -54,6 +54,7 @@ class User(Model):
     role: Mapped[str] = mapped_column(default=Role.OPERATOR)
     active: Mapped[bool] = mapped_column(default=True, server_default="true")
     password_hash: Mapped[str | None]
+    password_is_one_time: Mapped[bool] = mapped_column(default=False, server_default="false")
     totp_secret: Mapped[bytes | None]
     totp_last_step: Mapped[int | None]
     language: Mapped[str] = mapped_column(default="en", server_default="en")
@@ -67,6 +68,23 @@ class User(Model):
 
     groups: Mapped[list["Group"]] = relationship(secondary="memberships", back_populates="users")
 
+    is_authenticated = True  # what Flask-Login asks of a user who is no stranger
+    is_anonymous = False
+
+    @property
+    def is_active(self) -> bool:
+        """Whether this user may sign in, in Flask-Login's words."""
+        return self.active
+
+    def get_id(self) -> str:
+        """The id as text, for Flask-Login."""
+        return str(self.id)
+
+    @property
+    def has_totp(self) -> bool:
+        """Whether this user signs in with a second step."""
+        return self.totp_secret is not None
+
     @property
     def is_administrator(self) -> bool:
         """Whether this user may change channels, queues, groups and people."""
@@ -79,12 +97,14 @@ class User(Model):
 
 
 class Group(Model):
-    """A team of operators."""
+    """A team of operators. One group may be `everyone`: new people join it, and new queues are opened to it."""
 
     __tablename__ = "groups"
+    __table_args__ = (Index("uq_groups_everyone", "everyone", unique=True, postgresql_where=text("everyone")),)
 
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(unique=True)
+    everyone: Mapped[bool] = mapped_column(default=False, server_default="false")
     created_at: Mapped[Now]
 
     users: Mapped[list[User]] = relationship(secondary="memberships", back_populates="groups")

@@ -507,13 +507,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("pending_until IS NOT NULL"),
     )
     op.create_index(
-        "ix_tickets_queue_active",
+        "ix_tickets_in_work",
         "tickets",
-        ["queue_id", "line_class", "line_at", "id"],
+        ["queue_id", "line_at", "id"],
         unique=False,
-        postgresql_where=sa.text("kind = 'active'"),
+        postgresql_where=sa.text("kind = 'active' AND owner_id IS NOT NULL"),
     )
-    op.create_index("ix_tickets_queue_id_id", "tickets", ["queue_id", "id"], unique=False)
+    op.create_index("ix_tickets_queue_kind", "tickets", ["queue_id", "kind", "id"], unique=False)
     op.create_index("uq_tickets_occupies", "tickets", ["occupies"], unique=True)
     op.create_table(
         "drafts",

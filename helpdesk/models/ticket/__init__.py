@@ -46,12 +46,11 @@ class Ticket(Stateful, Owned, Spoken, Described, Model):
             postgresql_where=text("kind = 'active' AND owner_id IS NULL"),
         ),
         Index(
-            "ix_tickets_queue_active",
+            "ix_tickets_in_work",
             "queue_id",
-            "line_class",
             "line_at",
             "id",
-            postgresql_where=text("kind = 'active'"),
+            postgresql_where=text("kind = 'active' AND owner_id IS NOT NULL"),
         ),
         Index(
             "ix_tickets_owner",
@@ -61,7 +60,7 @@ class Ticket(Stateful, Owned, Spoken, Described, Model):
             "id",
             postgresql_where=text("owner_id IS NOT NULL"),
         ),
-        Index("ix_tickets_queue_id_id", "queue_id", "id"),
+        Index("ix_tickets_queue_kind", "queue_id", "kind", "id"),
         Index("ix_tickets_conversation_id_id", "conversation_id", "id"),
         Index("ix_tickets_customer_id_id", "customer_id", "id"),
         Index("ix_tickets_pending", "pending_until", postgresql_where=text("pending_until IS NOT NULL")),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from flask_babel import gettext
 from sqlalchemy import select
 
 from helpdesk import clock
@@ -17,6 +18,7 @@ from helpdesk.models.message import Attachment, DeliveryState, Message, MessageK
 from helpdesk.models.outbox import Delivery, OutboxItem
 from helpdesk.models.search import index_document
 from helpdesk.models.ticket.core import Actor, TicketCore
+from helpdesk.models.ticket.described import TicketPerson
 from helpdesk.models.user import User
 
 MOST_BODY = 200_000
@@ -59,6 +61,8 @@ class Spoken(TicketCore):
         """
         if self.kind == "finished" and not reply.automatic:
             raise Refused("This ticket is finished: nothing can be sent on it. Reopen it first.")
+        if by is not None and (refusal := self.why_not_answer(by)):
+            raise Refused(refusal)
         if not reply.body.strip() and not reply.files:
             raise Refused("The reply is empty. Write something first.")
         if len(reply.body) > MOST_BODY:
@@ -80,6 +84,17 @@ class Spoken(TicketCore):
                 if self.state == "new":
                     self.state = "open"
         return message
+
+    def why_not_answer(self, by: User) -> str:
+        """Why `by` may not write to the customer on this ticket, as a sentence; empty when they may.
+
+        Its owner and the operators who take part in it may; others take it first, or take it over.
+        """
+        if self.owner_id == by.id or db.session.get(TicketPerson, (self.id, by.id)) is not None:
+            return ""
+        if self.owner is None:
+            return gettext("Take this ticket first: then your answer can be sent.")
+        return gettext("%(name)s has this ticket. Take it over before you answer.", name=self.owner.name)
 
     def note(self, by: User | None, body: str, files: list[Attachment] | None = None) -> Message:
         """Leave a note for colleagues; allowed in every state, never seen by the customer."""
