@@ -139,6 +139,33 @@ class DeliveryError(Exception):
         self.permanent = permanent
 
 
+class SourceTrouble(Exception):
+    """The other side cannot be read now; the text is for people. Receiving ends and is begun again later.
+
+    `slow` asks for patience: it refused us, and asking again at once would make it worse. `again` is set when the
+    fault is dealt with and receiving may begin again at once.
+    """
+
+    def __init__(self, words: str, slow: bool = False, again: bool = False) -> None:
+        super().__init__(words)
+        self.slow = slow
+        self.again = again
+
+
+class StoreAway(Exception):
+    """Nothing can be stored now (database away or full): leave everything at the source and come again."""
+
+
+class Secrets(dict[str, str]):
+    """A channel's secrets in the clear. This one lives in memory; the stored ones follow what `rotate` makes."""
+
+    def rotate(self, make: Callable[[dict[str, str]], dict[str, str]]) -> None:
+        """Replace the secrets by what `make` makes of the present ones; one caller at a time, also across processes."""
+        fresh = make(dict(self))
+        self.clear()
+        self.update(fresh)
+
+
 @dataclass(frozen=True)
 class CheckStep:
     """One step of a channel's check (DNS, TLS, login, folder, sending) and how it went, in words."""
@@ -152,14 +179,14 @@ class ReceiveContext(Protocol):
     """What a receiving adapter may ask of the process that holds it (`queues.listen`)."""
 
     settings: dict[str, Any]
-    secrets: dict[str, str]
+    secrets: Secrets
     cursor: dict[str, Any]
 
-    def accept(self, inbound: Inbound) -> bool:
-        """Store an event; returns after the commit. False when it was here before. Raises when it is not stored."""
+    def accept(self, inbounds: list[Inbound]) -> int:
+        """Store events together; returns after the commit how many were new.
 
-    def known(self, dedup_keys: list[str]) -> set[str]:
-        """Which of these keys were accepted before."""
+        Raises StoreAway when nothing can be stored now; anything else it raises is about these events.
+        """
 
     def save_cursor(self, cursor: dict[str, Any]) -> None:
         """Remember where reading stands."""
@@ -167,11 +194,11 @@ class ReceiveContext(Protocol):
     def park(self, folder: str, uidvalidity: int, uid: int, words: str) -> int:
         """Note a failed try to fetch one item; returns how often it failed so far."""
 
+    def parked(self, folder: str, uidvalidity: int, present: set[int]) -> dict[int, int]:
+        """Failed tries per item of the folder. Items that are not `present` any more are forgotten."""
+
     def still_holder(self) -> bool:
         """Whether this process still holds the channel; asked before each act that cannot be undone."""
-
-    def rotate_secret(self, make: Callable[[dict[str, str]], dict[str, str]]) -> dict[str, str]:
-        """Change secrets under the channel's lock: `make` gets the present ones and returns the new ones."""
 
     def contact(self) -> None:
         """Say that the other side answered."""
@@ -194,8 +221,12 @@ class Adapter(ABC):
     def capabilities(self, settings: dict[str, Any]) -> Capabilities:
         """What a channel with these settings can do."""
 
+    def listens(self, settings: dict[str, Any]) -> bool:
+        """Whether a process has to hold a connection for a channel with these settings."""
+        return True
+
     @abstractmethod
-    def check(self, settings: dict[str, Any], secrets: dict[str, str]) -> list[CheckStep]:
+    def check(self, settings: dict[str, Any], secrets: Secrets) -> list[CheckStep]:
         """Try the settings for real, step by step, stopping at the first failure that blocks the rest."""
 
     @abstractmethod
@@ -211,7 +242,7 @@ class Adapter(ABC):
         self,
         outbound: Outbound,
         settings: dict[str, Any],
-        secrets: dict[str, str],
+        secrets: Secrets,
         before_last_byte: Callable[[], None],
     ) -> Receipt:
         """Hand a message over. `before_last_byte` is called just before the act that cannot be undone.
