@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 
 import psycopg
 import structlog
+from psycopg.conninfo import make_conninfo
 
 from helpdesk.config import settings
 from helpdesk.errors import StartError
@@ -25,6 +26,16 @@ CLIENT_KEEPALIVES = {
 SERVER_KEEPALIVES = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=2"
 
 
+def _address() -> str:
+    return make_conninfo(
+        settings().database_url.replace("+psycopg", "", 1),
+        connect_timeout=5,
+        application_name="helpdesk lock",
+        options=f"-c statement_timeout=5000 {SERVER_KEEPALIVES}",
+        **CLIENT_KEEPALIVES,
+    )
+
+
 class AdvisoryLock:
     """A lock that at most one process of the cluster holds. `key` tells the locks of one class apart."""
 
@@ -38,14 +49,7 @@ class AdvisoryLock:
         """Try to become the holder, without waiting. Raises psycopg.Error when the database is away."""
         if self.held():
             return True
-        connection = psycopg.connect(
-            settings().database_url.replace("+psycopg", "", 1),
-            autocommit=True,
-            connect_timeout=5,
-            application_name="helpdesk lock",
-            options=f"-c statement_timeout=5000 {SERVER_KEEPALIVES}",
-            **CLIENT_KEEPALIVES,
-        )
+        connection = psycopg.connect(_address(), autocommit=True)
         row = connection.execute("SELECT pg_try_advisory_lock(%s, %s)::int", (self.CLASS, self.key)).fetchone()
         if row is None or not row[0]:
             connection.close()
