@@ -102,6 +102,53 @@ class Dropped(Exception):
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """An earlier message that stands below a reply, or that is forwarded. `html` is cleaned already."""
+
+    sender: str
+    sender_name: str
+    at: datetime
+    subject: str
+    text: str
+    to: list[str] = field(default_factory=list)
+    html: str | None = None
+
+
+@dataclass(frozen=True)
+class Letter:
+    """What is said, to whom and in which thread: all that an adapter needs to make an Outbound.
+
+    `recipients` are those who must still get it, `to` and `cc` those who are named in it, as (name, address) pairs.
+    `subject` is what the thread is called; `own_subject` is set where its author chose the words. `opening` and
+    `closing` stand around the text. `header_id` is set where the message has left once before.
+    """
+
+    item_id: int
+    message_id: int
+    ticket_id: int | None
+    number: str
+    address: str
+    to: list[tuple[str, str]]
+    cc: list[tuple[str, str]]
+    recipients: list[str]
+    subject: str
+    text: str
+    at: datetime
+    time_zone: str
+    language: str
+    own_subject: bool = False
+    automatic: bool = False
+    opening: str = ""
+    closing: str = ""
+    quoted: Earlier | None = None
+    forwarded: Earlier | None = None
+    answers_header_id: str | None = None
+    references: list[str] = field(default_factory=list)
+    files: list[File] = field(default_factory=list)
+    header_id: str | None = None
+
+
+@dataclass(frozen=True)
 class Outbound:
     """A message ready for the wire: the bytes were rendered once and every try sends the same ones."""
 
@@ -137,6 +184,10 @@ class DeliveryError(Exception):
     def __init__(self, words: str, permanent: bool = False) -> None:
         super().__init__(words)
         self.permanent = permanent
+
+
+class ChannelDown(DeliveryError):
+    """The other side cannot be reached or does not let us in. It says nothing of the message; all others wait too."""
 
 
 class SourceTrouble(Exception):
@@ -236,6 +287,14 @@ class Adapter(ABC):
     @abstractmethod
     def parse(self, inbound: Inbound) -> Understood:
         """Understand an event. Raises NotUnderstood or Dropped."""
+
+    def compose(self, letter: Letter, settings: dict[str, Any]) -> Outbound:
+        """Make the bytes of a message, once. Raises DeliveryError when they cannot be made."""
+        raise NotImplementedError(f"channels of the kind {self.kind} do not send")
+
+    def remote(self, settings: dict[str, Any]) -> str:
+        """The server that messages are handed to, e.g. `smtp.example.com:465`; "" where there is none to wait for."""
+        return ""
 
     @abstractmethod
     def send(

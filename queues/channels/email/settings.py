@@ -60,7 +60,8 @@ class MailboxSettings(BaseModel):
     """A mailbox.
 
     Without `imap_host` mail comes by LMTP or pipe alone; without `smtp_host` outgoing mail lands in the local folder
-    of the installation. `aliases` are further addresses of our own that reach this mailbox.
+    of the installation. `aliases` are further addresses of our own that reach this mailbox. `plus_addressing` says that
+    mail to address+anything arrives here: then replies and bounces come to signed addresses.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -83,6 +84,7 @@ class MailboxSettings(BaseModel):
     smtp_port: Port = 465
     smtp_tls: Tls = "ssl"
     smtp_user: Line = ""
+    plus_addressing: bool = False
 
     oauth_client_id: Line = ""
     oauth_tenant: Annotated[Line, Field(pattern=r"^[A-Za-z0-9.-]*$")] = ""
