@@ -1,20 +1,28 @@
-"""The desk: what is true, and what people see. Knows nothing of channels or jobs."""
+"""The desk: what is true, and what people see. Knows nothing of channels or jobs.
+
+Importing this package is cheap on purpose: the parent of all processes imports parts of it and must stay small.
+"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
+if TYPE_CHECKING:
+    from flask import Flask
 
-from helpdesk.config import Settings, settings
-from helpdesk.keyring import keyring
+    from helpdesk.config import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def create_app(config: Settings | None = None) -> Flask:
+def create_app(config: "Settings | None" = None) -> "Flask":
     """The desk as a Flask application; `queues.init_app` adds the way of a message."""
+    from flask import Flask
+    from werkzeug.middleware.proxy_fix import ProxyFix
+
     from helpdesk import auth, babel, cli, handlers, headers, models, views
+    from helpdesk.config import settings
     from helpdesk.db import db
+    from helpdesk.keyring import keyring
 
     config = config or settings()
     app = Flask(
