@@ -1,0 +1,102 @@
+"""Figures on screens, read from counters that the changing transactions keep; no table is counted."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, String, and_, cast, func, literal, select
+
+from helpdesk.db import db
+from helpdesk.models import Channel, Queue, Tally, Ticket, User
+from helpdesk.models.ticket.states import Priority
+from helpdesk.permissions import queue_ids
+from helpdesk.queries.line import waiting
+
+LINE_CLASSES = (0, *Priority.ALL)
+
+
+@dataclass(frozen=True)
+class QueueFigures:
+    """What the rail shows of one queue; `oldest_at` is the clock of whoever waits longest, None when nobody does."""
+
+    queue_id: int
+    name: str
+    waiting: int
+    active: int
+    oldest_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What became of all that a channel ever received."""
+
+    received: int = 0
+    waiting: int = 0
+    ticketed: int = 0
+    dropped: int = 0
+    quarantined: int = 0
+
+    @property
+    def accounted(self) -> int:
+        """The right side of the equation."""
+        return self.waiting + self.ticketed + self.dropped + self.quarantined
+
+    @property
+    def balanced(self) -> bool:
+        """Whether nothing is lost and nothing is counted twice."""
+        return self.received == self.accounted
+
+
+def queue_figures(user: User) -> list[QueueFigures]:
+    """Figures of all active queues that `user` may see, in alphabetical order, by one query."""
+    sums = _sums("queue:", Queue.id)
+    oldest = _oldest_waiting()
+    query = (
+        select(Queue.id, Queue.name, sums.c.waiting, sums.c.active, oldest)
+        .join(sums, literal(True))
+        .where(Queue.active, Queue.id.in_(queue_ids(user)))
+        .order_by(func.sort_key(Queue.name), Queue.id)
+    )
+    return [
+        QueueFigures(row[0], row[1], int(row[2] or 0), int(row[3] or 0), row[4]) for row in db.session.execute(query)
+    ]
+
+
+def ledgers(channel_ids: Select[Any] | list[int]) -> dict[int, Ledger]:
+    """The ledger of each of these channels."""
+    sums = _sums("channel:", Channel.id)
+    names = ("received", "waiting", "ticketed", "dropped", "quarantined")
+    query = (
+        select(Channel.id, *(sums.c[name] for name in names))
+        .join(sums, literal(True))
+        .where(Channel.id.in_(channel_ids))
+    )
+    return {row[0]: Ledger(*(int(value or 0) for value in row[1:])) for row in db.session.execute(query)}
+
+
+def _sums(prefix: str, id_column: Any) -> Any:
+    """The present value of each counter of one scope, as columns of a lateral subquery."""
+
+    def total(name: str) -> Any:
+        return func.sum(Tally.delta).filter(Tally.name == name).label(name)
+
+    names = ("waiting", "active", "received", "ticketed", "dropped", "quarantined")
+    return (
+        select(*(total(name) for name in names))
+        .where(Tally.scope == literal(prefix) + cast(id_column, String))
+        .lateral()
+    )
+
+
+def _oldest_waiting() -> Any:
+    """The earliest clock in a queue's line: one index probe per class, whatever the length of the line."""
+    heads = []
+    for line_class in LINE_CLASSES:
+        probe = (
+            select(Ticket.line_at)
+            .where(and_(Ticket.queue_id == Queue.id, Ticket.line_class == line_class, waiting()))
+            .order_by(Ticket.line_at, Ticket.id)
+            .limit(1)
+        )
+        heads.append(probe.correlate(Queue).scalar_subquery())
+    return func.least(*heads).label("oldest_at")
