@@ -7,7 +7,7 @@ from helpdesk.models.event import Event
 from helpdesk.models.idempotency import IdempotencyKey
 from helpdesk.models.inbound import DedupKey, InboundEvent, InboundState, RawInput, Tally
 from helpdesk.models.message import Attachment, Blob, DeliveryState, Draft, Message, MessageKind
-from helpdesk.models.outbox import Attempt, Delivery, OutboxItem
+from helpdesk.models.outbox import AnswerCount, Attempt, Breaker, Delivery, OutboxItem
 from helpdesk.models.project import Project, Setting, read_setting, write_setting
 from helpdesk.models.queue import CannedReply, Category, CustomerText, FollowUp, Queue, QueueClock
 from helpdesk.models.search import SearchDocument
@@ -17,9 +17,11 @@ from helpdesk.models.ticket import Reply, State, Tag, Ticket, TicketLink, Ticket
 from helpdesk.models.user import Group, Membership, QueueRight, Right, Role, User
 
 __all__ = [
+    "AnswerCount",
     "Attachment",
     "Attempt",
     "Blob",
+    "Breaker",
     "CannedReply",
     "Category",
     "Channel",

@@ -83,6 +83,13 @@ class Replied(Fact, kind="message.reply"):
 
 
 @dataclass(frozen=True)
+class ReplyUndone(Fact, kind="message.reply_undone"):
+    """A reply was taken back before it left."""
+
+    message_id: int
+
+
+@dataclass(frozen=True)
 class Noted(Fact, kind="message.note"):
     """An operator left a note for colleagues."""
 

@@ -14,6 +14,7 @@ from helpdesk.models.message import DeliveryState, Message
 class OutboxItem(Model):
     """One message that must leave. `envelope` holds what the adapter needs; `rendered` the bytes, made once.
 
+    `trying_since` is when the present round of tries began: it ends after days, and a person may begin another.
     States: queued -> sending (leased) -> sent | deferred | failed | unknown; cancelled by undo.
     `dot_at` is committed before the final dot: a lost lease without it is sent again, with it is unknown.
     """
@@ -37,6 +38,7 @@ class OutboxItem(Model):
             "seq",
             postgresql_where=text("state IN ('queued', 'deferred', 'sending')"),
         ),
+        Index("ix_outbox_items_automatic", "created_at", postgresql_where=text("automatic")),
     )
 
     id: Mapped[Id]
@@ -49,6 +51,7 @@ class OutboxItem(Model):
     envelope: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
     rendered: Mapped[bytes | None] = mapped_column(LargeBinary)
     not_before: Mapped[Now]
+    trying_since: Mapped[Now]
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
     lease_until: Mapped[Moment | None]
     lease_token: Mapped[str | None]
@@ -90,3 +93,27 @@ class Attempt(Model):
     at: Mapped[Now]
     outcome: Mapped[str]
     words: Mapped[str] = mapped_column(default="", server_default="")
+
+
+class Breaker(Model):
+    """A server that cannot be reached, or a sign-in that is refused: until `open_until` nobody tries, then one does.
+
+    `key` is `host:<name>:<port>` or `channel:<id>`; the row goes with the first success.
+    """
+
+    __tablename__ = "breakers"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    failures: Mapped[int] = mapped_column(default=0, server_default="0")
+    open_until: Mapped[Now]
+    words: Mapped[str] = mapped_column(default="", server_default="")
+
+
+class AnswerCount(Model):
+    """How many automatic answers an address got since a moment; what stops two robots from talking for ever."""
+
+    __tablename__ = "answer_counts"
+
+    address: Mapped[str] = mapped_column(primary_key=True)
+    since: Mapped[Now]
+    answers: Mapped[int] = mapped_column(default=1, server_default="1")

@@ -292,7 +292,7 @@ class Adapter(ABC):
         """Make the bytes of a message, once. Raises DeliveryError when they cannot be made."""
         raise NotImplementedError(f"channels of the kind {self.kind} do not send")
 
-    def remote(self, settings: dict[str, Any]) -> str:
+    def remote(self, settings: dict[str, Any]) -> str:  # noqa: ARG002 - for kinds that override it
         """The server that messages are handed to, e.g. `smtp.example.com:465`; "" where there is none to wait for."""
         return ""
 

@@ -13,7 +13,7 @@ from helpdesk.config import settings
 from helpdesk.db import db
 from helpdesk.errors import Conflict, Refused
 from helpdesk.models.conversation import Conversation
-from helpdesk.models.event import CustomerWrote, Noted, Replied
+from helpdesk.models.event import CustomerWrote, DeliveryChanged, Noted, Replied, ReplyUndone
 from helpdesk.models.message import Attachment, DeliveryState, Message, MessageKind
 from helpdesk.models.outbox import Delivery, OutboxItem
 from helpdesk.models.search import index_document
@@ -119,9 +119,15 @@ class Spoken(TicketCore):
         item.finished_at = clock.now()
         message.delivery = DeliveryState.CANCELLED
         before = message.facts.get("clock_before")
-        with self.changing(by, Replied(message.id, automatic=False)):
+        with self.changing(by, ReplyUndone(message.id)):
             if before and self.first_unanswered_at is None:
                 self.first_unanswered_at = datetime.fromisoformat(before)
+
+    def note_delivery(self, by: User | None, message: Message, state: str, words: str | None = None) -> None:
+        """Show what is known of an outgoing message; `words` are the other side's own."""
+        with self.changing(by, DeliveryChanged(message.id, state, words)):
+            message.delivery = state
+            message.delivery_note = words
 
     def unseen_since(self, seen_id: int) -> list[Message]:
         """Messages by the customer or other operators to the customer, later than the one with id `seen_id`."""
