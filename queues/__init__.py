@@ -12,8 +12,12 @@
 | 8 | sent by the same adapter | `queues/delivery.py`, `adapter.send()` | `Attempt`; sent, retry at, or failed and shown |
 """
 
-from flask import Flask
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # the mail parser's child and `helpdesk mail inspect` import this package without the web framework
+    from flask import Flask
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: "Flask") -> None:
     """Add channels, queues' URLs and the bells that ring after a commit to the desk."""

@@ -194,7 +194,7 @@ def _try(data: bytes, codec: str) -> str | None:
 
 
 def detect(data: bytes) -> str:
-    """Decode bytes of an unknown set: UTF-8 when valid, else what chardet says, with a bias to cp1251 for short input."""
+    """Decode bytes of an unknown set: UTF-8 when valid, else chardet, with a bias to cp1251 for short input."""
     text = _try(data, "utf_8")
     if text is not None:
         return text

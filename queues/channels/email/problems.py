@@ -5,7 +5,7 @@ The sentences are marked for translation only: this package must import without 
 """
 
 
-def N_(sentence: str) -> str:  # noqa: N802 -- the name that message extraction looks for
+def N_(sentence: str) -> str:
     """Mark a sentence for translation without translating it."""
     return sentence
 
