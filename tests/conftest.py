@@ -109,12 +109,17 @@ def committed(app: Any) -> Iterator[Any]:
 
 def empty_database() -> None:
     """Empty every table and put the default project back, as a fresh installation has it."""
+    from helpdesk.config import settings
     from helpdesk.db import Base, db
+    from helpdesk.files import STORE_ID, Store
+    from helpdesk.models import Setting
 
     names = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables)
     with db.engine.begin() as connection:
         connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
         connection.execute(sa.text("INSERT INTO projects (name) VALUES ('Main')"))
+        if (store_id := Store(settings().data / "files").read_id()) is not None:
+            connection.execute(sa.insert(Setting).values(key=STORE_ID, value=store_id))
 
 
 @pytest.fixture

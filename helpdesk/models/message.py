@@ -1,4 +1,4 @@
-"""Messages: what was said in a conversation, by customers, operators and the system; and the files that go with them."""
+"""Messages: what was said in a conversation, by customers, operators and the system, and the files with it."""
 
 import secrets
 from enum import StrEnum
