@@ -66,7 +66,8 @@ if (composer && text) {
   composer.addEventListener("htmx:afterRequest", (event) => {
     if (event.target !== composer) return;
     composer.removeAttribute("aria-busy");
-    if (!event.detail.successful) return text.focus();
+    const { status } = event.detail.xhr;
+    if (status < 200 || status >= 400) return text.focus();
     text.value = "";
     composer.querySelector(".uploads")?.replaceChildren();
     composer.dispatchEvent(new CustomEvent("composer:sent"));

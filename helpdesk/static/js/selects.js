@@ -7,6 +7,8 @@ function enhance(root) {
       plugins: select.multiple ? ["remove_button"] : [],
       maxOptions: 500,
     });
+    // The widget has taken over the label; the list behind it is for the form alone.
+    select.setAttribute("aria-hidden", "true");
   }
 }
 
