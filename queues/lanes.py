@@ -68,7 +68,7 @@ def hush(lane: str) -> None:
     try:
         connection().delete(_bell(lane))
     except redis.RedisError as error:
-        log.warning("bell not cleared; it clears itself", lane=lane, error=str(error))
+        log.debug("bell not cleared; it clears itself", lane=lane, error=str(error))
 
 
 def ring_after_commit(*lanes: str) -> None:

@@ -71,5 +71,5 @@ def outbox_figures() -> dict[str, int]:
     )
     figures = dict.fromkeys(("queued", "sending", "deferred", "failed", "unknown"), 0)
     for query in (leaving, ended):
-        figures |= {state: count for state, count in db.session.execute(query.group_by(OutboxItem.state))}
+        figures |= dict(db.session.execute(query.group_by(OutboxItem.state)).tuples())
     return figures

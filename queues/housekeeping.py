@@ -1,0 +1,124 @@
+"""What must be looked after while time passes. Each chore is safe to run twice, at once, or to be cut off.
+
+A chore does a bounded piece of work in short transactions and returns how much it did.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import structlog
+from sqlalchemy import CursorResult, Delete, Select, delete, func, select, text
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from helpdesk.clock import SQL_NOW
+from helpdesk.config import settings
+from helpdesk.db import transaction
+from helpdesk.models import InboundEvent, InboundState, Queue, RawInput, Ticket
+from helpdesk.models.session import IDLE_LIMIT, PasswordLink, UserSession
+from helpdesk.models.ticket.states import Kind, Priority
+from helpdesk.queries.line import waiting
+from helpdesk.throttle import sweep_try_counts
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 200
+RAW_AT_ONCE = 500
+LINK_DAYS = 30
+
+
+def wake_tickets() -> int:
+    """Wake paused tickets whose time has come; where another ticket of the conversation is active, say so instead."""
+    due = select(Ticket.id).where(Ticket.kind == Kind.PAUSED, Ticket.pending_until <= SQL_NOW)
+    return _each(due.order_by(Ticket.pending_until), lambda ticket: ticket.wake(None, "time"))
+
+
+def promote_tickets() -> int:
+    """Let tickets go first that stood in line as long as their queue lets more urgent ones pass them."""
+    limit = func.make_interval(0, 0, 0, 0, 0, Queue.longest_pass_minutes)
+    due = (
+        select(Ticket.id)
+        .join(Queue, Queue.id == Ticket.queue_id)
+        .where(waiting(), Queue.by_priority, Queue.active)
+        .where(Ticket.line_class > Priority.URGENT, Ticket.line_at <= SQL_NOW - limit)
+        .order_by(Ticket.line_at)
+    )
+    return _each(due, lambda ticket: ticket.promote())
+
+
+def purge_raw() -> int:
+    """Forget the raw bytes of events that ended well longer ago than they are kept; quarantine is never touched."""
+    old = (
+        select(InboundEvent.id)
+        .join(RawInput, RawInput.event_id == InboundEvent.id)
+        .where(
+            InboundEvent.state.in_([InboundState.TICKETED, InboundState.DROPPED]),
+            InboundEvent.finished_at < SQL_NOW - func.make_interval(0, 0, 0, settings().raw_retention_days),
+        )
+        .order_by(InboundEvent.id)
+        .limit(RAW_AT_ONCE)
+    )
+    return _delete(delete(RawInput).where(RawInput.event_id.in_(old)))
+
+
+def forget_sessions() -> int:
+    """Delete sessions that ended, links that were used or are too old, and counts of tries whose window is over."""
+    ended = _delete(
+        delete(UserSession).where(
+            (UserSession.expires_at < SQL_NOW) | (UserSession.last_active_at < SQL_NOW - IDLE_LIMIT)
+        )
+    )
+    links = _delete(
+        delete(PasswordLink).where(PasswordLink.expires_at < SQL_NOW - func.make_interval(0, 0, 0, LINK_DAYS))
+    )
+    with transaction():
+        sweep_try_counts()
+    return ended + links
+
+
+def fold_tallies() -> int:
+    """Add up counter deltas to one row per counter. One statement: a reader sees all of it or nothing of it."""
+    folded = text(
+        """
+        WITH many AS (
+          SELECT scope, name FROM tallies GROUP BY scope, name HAVING count(*) > 1
+        ), gone AS (
+          DELETE FROM tallies USING many
+          WHERE tallies.scope = many.scope AND tallies.name = many.name
+          RETURNING tallies.scope, tallies.name, tallies.delta
+        ), sums AS (
+          INSERT INTO tallies (scope, name, delta)
+          SELECT scope, name, sum(delta) FROM gone GROUP BY scope, name
+        )
+        SELECT count(*) FROM gone
+        """
+    )
+    with transaction() as session:
+        return int(session.execute(folded).scalar_one())
+
+
+def _each(due: Select[tuple[int]], act: Callable[[Ticket], object]) -> int:
+    """Lock each of these tickets in a transaction of its own and act, if it is still due; one fault stops no other."""
+    with transaction() as session:
+        ids = list(session.scalars(due.limit(AT_ONCE)))
+    done = 0
+    for ticket_id in ids:
+        try:
+            with transaction() as session:
+                ticket = session.scalar(_still(due, ticket_id))
+                if ticket is not None:
+                    act(ticket)
+                    done += 1
+        except (IntegrityError, OperationalError) as error:
+            log.info("ticket is left for the next round", ticket=ticket_id, error=str(error.orig)[:300])
+    return done
+
+
+def _still(due: Select[tuple[int]], ticket_id: int) -> Select[tuple[Ticket]]:
+    wanted = due.with_only_columns(Ticket).order_by(None).where(Ticket.id == ticket_id)
+    return wanted.with_for_update(of=Ticket, key_share=True, skip_locked=True)
+
+
+def _delete(statement: Delete) -> int:
+    with transaction() as session:
+        done = session.execute(statement, execution_options={"synchronize_session": False})
+        return cast("CursorResult[Any]", done).rowcount

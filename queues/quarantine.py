@@ -1,0 +1,73 @@
+"""What could not be understood: kept, visible, and tried again on request. Its rows are InboundEvent in quarantine."""
+
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import contains_eager
+
+from helpdesk.db import db, transaction
+from helpdesk.errors import NotFound
+from helpdesk.models import Channel, InboundEvent, InboundState, RawInput, Right, User
+from helpdesk.permissions import queue_ids
+from queues import intake, lanes
+
+PAGE = 50
+
+
+def watched(user: User) -> Select[Any]:
+    """Ids of the channels that `user` looks after: those whose queue they supervise; administrators all."""
+    return select(Channel.id).where(Channel.queue_id.in_(queue_ids(user, Right.SUPERVISE)))
+
+
+def page(user: User, before: int | None) -> list[InboundEvent]:
+    """Up to PAGE + 1 entries with ids below `before`, the newest first, with their channels."""
+    query = (
+        select(InboundEvent)
+        .join(InboundEvent.channel)
+        .options(contains_eager(InboundEvent.channel))
+        .where(InboundEvent.state == InboundState.QUARANTINED, InboundEvent.channel_id.in_(watched(user)))
+        .order_by(InboundEvent.id.desc())
+        .limit(PAGE + 1)
+    )
+    if before is not None:
+        query = query.where(InboundEvent.id < before)
+    return list(db.session.scalars(query))
+
+
+def get_entry(user: User, event_id: int) -> InboundEvent:
+    """An entry of a channel that `user` looks after. Raises NotFound when it is absent, elsewhere or ended since."""
+    entry = db.session.scalar(
+        select(InboundEvent).where(
+            InboundEvent.id == event_id,
+            InboundEvent.state == InboundState.QUARANTINED,
+            InboundEvent.channel_id.in_(watched(user)),
+        )
+    )
+    if entry is None:
+        raise NotFound("There is no such entry in quarantine.")
+    return entry
+
+
+def try_again(entry: InboundEvent, by: User) -> None:
+    """Put an entry back in line; a worker is told after the commit."""
+    intake.retry(entry.id, by)
+    lanes.ring_after_commit("intake")
+
+
+def retry_one(event_id: int) -> None:
+    """The same from the terminal, by nobody in particular. Commits."""
+    with transaction():
+        intake.retry(event_id, None)
+        lanes.ring_after_commit("intake")
+
+
+def retry_all() -> int:
+    """Put every entry whose raw input is still kept back in line; returns how many. Commits one by one."""
+    with transaction() as session:
+        kept = select(InboundEvent.id).join(RawInput, RawInput.event_id == InboundEvent.id)
+        ids = list(
+            session.scalars(kept.where(InboundEvent.state == InboundState.QUARANTINED).order_by(InboundEvent.id))
+        )
+    for event_id in ids:
+        retry_one(event_id)
+    return len(ids)
