@@ -1,8 +1,8 @@
 """The timetable: what is looked after and how often, and the process behind `helpdesk cron` that keeps it.
 
 The process does next to nothing itself: it looks for due rows, which finds whatever a lost bell should have started,
-and rings. Only when Redis is away does it take small batches of the work. One process of the cluster keeps the timetable;
-the others stand by and take over within seconds.
+and rings. Only when Redis is away does it take small batches of the work. One process of the cluster keeps the
+timetable; the others stand by and take over within seconds.
 """
 
 import signal
