@@ -70,6 +70,7 @@ if (composer && text) {
     if (status < 200 || status >= 400) return text.focus();
     text.value = "";
     composer.querySelector(".uploads")?.replaceChildren();
+    composer.querySelector("#composer-notice .notice")?.remove();
     composer.dispatchEvent(new CustomEvent("composer:sent"));
     text.focus();
   });
