@@ -6,6 +6,8 @@ const token = () => document.querySelector('meta[name="csrf-token"]')?.content ?
 
 document.addEventListener("htmx:configRequest", (event) => {
   event.detail.headers["X-CSRFToken"] = token();
+  // What no hand asked for must not keep a session awake.
+  if (event.detail.triggeringEvent?.type.startsWith("live:")) event.detail.headers["X-Background"] = "1";
 });
 
 // A refusal marks itself with data-toast; it is shown as a message and the target stays as it is.
