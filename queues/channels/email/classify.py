@@ -82,7 +82,8 @@ _BOUNCE_TEXT = re.compile(
     re.IGNORECASE,
 )
 _ABSENCE_SUBJECT = re.compile(
-    r"^\s*(?:re:\s*|aw:\s*)?(?:\[?(?:auto(?:matic(?:ally)?|mated)?|automatische?)[- ]?(?:reply|response|antwort|answer)\]?"
+    r"^\s*(?:re:\s*|aw:\s*)?(?:\[?(?:auto(?:matic(?:ally)?|mated)?|automatische?)[- ]?(?:reply|response"
+    r"|antwort|answer)\]?"
     r""
     r"|autoreply|autoresponse|auto[-: ]|out[- ]of[- ](?:the[- ])?office|away from (?:the )?office|i am away"
     r"|vacation (?:reply|response)"
