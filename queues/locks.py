@@ -5,7 +5,7 @@ connection of its own, with keep-alives on both ends that notice a lost machine 
 """
 
 from contextlib import suppress
-from typing import ClassVar, Self
+from typing import ClassVar, LiteralString, Self
 
 import psycopg
 import structlog
@@ -36,6 +36,13 @@ def _address() -> str:
     )
 
 
+def _pooled() -> StartError:
+    return StartError(
+        "DATABASE_URL leads to a connection pooler in transaction mode, which loses locks. "
+        "Give the address of PostgreSQL itself, or of a pooler in session mode."
+    )
+
+
 class AdvisoryLock:
     """A lock that at most one process of the cluster holds. `key` tells the locks of one class apart."""
 
@@ -56,10 +63,7 @@ class AdvisoryLock:
             return False
         self._connection = connection
         if not self.held():
-            raise StartError(
-                "DATABASE_URL leads to a connection pooler in transaction mode, which loses locks. "
-                "Give the address of PostgreSQL itself, or of a pooler in session mode."
-            )
+            raise _pooled()
         return True
 
     def held(self) -> bool:
@@ -96,3 +100,70 @@ class TimetableLock(AdvisoryLock):
     """Held by the one process that keeps the timetable (`queues.cron`)."""
 
     CLASS = 7101
+
+
+class SecretsLock(AdvisoryLock):
+    """Held while the secrets of one channel are changed by asking the other side; `key` is the channel's id."""
+
+    CLASS = 7103
+
+
+class ChannelLocks:
+    """The channels that this process holds, all on one connection: many mailboxes must not cost many connections."""
+
+    CLASS = 7102
+
+    def __init__(self) -> None:
+        self._connection: psycopg.Connection[tuple[int]] | None = None
+        self._taken: set[int] = set()
+
+    def take(self, channel_id: int) -> bool:
+        """Try to become the holder of a channel, without waiting. Raises psycopg.Error when the database is away."""
+        if channel_id in self._taken:
+            return True
+        if self._connection is None:
+            self._connection = psycopg.connect(_address(), autocommit=True)
+        if not self._ask("SELECT pg_try_advisory_lock(%s, %s)::int", self.CLASS, channel_id):
+            return False
+        self._taken.add(channel_id)
+        return True
+
+    def held(self) -> set[int]:
+        """The channels whose locks this process holds at this moment; asks the server. Never fails: lost is lost."""
+        if self._connection is None:
+            return set()
+        try:
+            found = self._ask(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid()"
+                " AND classid::bigint = %s AND objsubid = 2",
+                self.CLASS,
+            )
+        except psycopg.Error as error:
+            log.warning("channels lost with the connection", error=str(error))
+            self.close()
+            return set()
+        if found < len(self._taken):
+            raise _pooled()
+        return set(self._taken)
+
+    def release(self, channel_id: int) -> None:
+        """Let another process take the channel; never fails."""
+        if channel_id in self._taken and self._connection is not None:
+            self._taken.discard(channel_id)
+            try:
+                self._ask("SELECT pg_advisory_unlock(%s, %s)::int", self.CLASS, channel_id)
+            except psycopg.Error:
+                self.close()
+
+    def close(self) -> None:
+        """Let go of all channels, by closing the connection; never fails."""
+        connection, self._connection = self._connection, None
+        self._taken.clear()
+        if connection is not None:
+            with suppress(psycopg.Error):
+                connection.close()
+
+    def _ask(self, query: LiteralString, *values: int) -> int:
+        assert self._connection is not None
+        row = self._connection.execute(query, values).fetchone()
+        return row[0] if row else 0

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from queues.channels.email.problems import N_
 
 
-
 @dataclass(frozen=True)
 class Preset:
     """What a provider's mailbox needs. Empty text means: the administrator knows. `hint` is a sentence for the form.
@@ -75,9 +74,7 @@ PRESETS = {
             "Yandex 360",
             imap_host="imap.yandex.com",
             smtp_host="smtp.yandex.com",
-            hint=N_(
-                "Allow access by mail programs in the settings of the mailbox, and make an app password for it."
-            ),
+            hint=N_("Allow access by mail programs in the settings of the mailbox, and make an app password for it."),
         ),
         Preset(
             "mailru",
