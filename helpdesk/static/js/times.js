@@ -1,6 +1,7 @@
 // Ages ("5 min") that stay true while the page is open, and countdowns for what can still be taken back.
 
 const language = document.documentElement.lang || "en";
+const AHEAD_MS = 60_000;
 const UNITS = [
   ["day", 86400],
   ["hour", 3600],
@@ -23,7 +24,10 @@ export function ageText(moment, now = new Date()) {
 function refreshAges() {
   const now = new Date();
   for (const element of document.querySelectorAll("time[data-age]")) {
-    const text = ageText(new Date(element.dateTime), now);
+    const moment = new Date(element.dateTime);
+    // What is still to come keeps the server's words: the hour itself, in the reader's zone.
+    if (moment - now > AHEAD_MS) continue;
+    const text = ageText(moment, now);
     if (element.textContent !== text) element.textContent = text;
   }
 }
