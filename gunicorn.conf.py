@@ -26,3 +26,18 @@ errorlog = "-"
 loglevel = "warning"
 proc_name = "helpdesk-web"
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 - a heartbeat file
+
+
+def post_worker_init(worker: object) -> None:  # noqa: ARG001 - gunicorn passes it
+    """End event streams at the first signal to stop, so that the graceful time is left for requests."""
+    import signal
+
+    from helpdesk import live_hub
+
+    stop = signal.getsignal(signal.SIGTERM)
+
+    def end(signum: int, frame: object) -> None:
+        live_hub.end_all()
+        stop(signum, frame)
+
+    signal.signal(signal.SIGTERM, end)

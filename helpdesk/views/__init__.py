@@ -5,7 +5,7 @@ from flask import Flask
 
 def init_app(app: Flask) -> None:
     """Register the pages of the desk."""
-    from helpdesk.views import health
+    from helpdesk.views import health, live
 
-    for view in (health,):
+    for view in (health, live):
         app.register_blueprint(view.pages)
