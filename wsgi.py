@@ -18,6 +18,7 @@ APP_COMMANDS = {
     "worker": "queues.cli:worker",
     "listen": "queues.cli:listen",
     "cron": "queues.cli:cron",
+    "crew": "queues.cli:crew",
     "mail": "queues.cli:mail",
     "admin": "helpdesk.cli_people:admin",
     "demo": "queues.cli:demo",

@@ -21,7 +21,7 @@ from types import FrameType
 from typing import IO, Any
 
 from helpdesk.errors import StartError
-from helpdesk.processes import end, identity, same_process, spawn, with_descendants
+from helpdesk.processes import Process, end, identity, same_process, spawn, with_descendants
 
 FIRST_PAUSE = 0.5  # seconds before the first restart; doubled up to LONGEST_PAUSE
 LONGEST_PAUSE = 30.0
@@ -38,25 +38,27 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Program:
-    """What to keep running. `start`, where given, replaces `command` (the engines start themselves).
+    """What to keep running. `start`, where given, replaces `command`: the engines start themselves.
 
-    `grace` is how many seconds it may take to end after `stop_signal`; the lower `stage` stops first.
+    `grace` is how many seconds it may take to end after `stop_signal`; the lower `stage` stops first. `named` says
+    that its lines carry a name already, because it is a keeper too.
     """
 
     name: str
     command: Sequence[str] = ()
     environment: Mapping[str, str] | None = None
     cwd: Path | None = None
-    start: Callable[[], "subprocess.Popen[bytes]"] | None = None
+    start: Callable[[], Process] | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     grace: float = 30.0
     stage: int = 0
+    named: bool = False
 
 
 @dataclass
 class _Child:
     program: Program
-    process: "subprocess.Popen[bytes] | None" = None
+    process: Process | None = None
     started: float = 0.0
     pause: float = FIRST_PAUSE
     due: float = 0.0
@@ -69,6 +71,7 @@ class _Stream:
     name: str
     pipe: IO[bytes]
     echo: bool = True
+    named: bool = False
     rest: bytes = b""
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
 
@@ -132,7 +135,7 @@ class Keeper:
         self.pid_file.unlink(missing_ok=True)
         return told
 
-    def start(self, program: Program, running: "subprocess.Popen[bytes] | None" = None) -> None:
+    def start(self, program: Program, running: Process | None = None) -> None:
         """Keep `program` running from now on; `running` is its process where it was started already."""
         child = _Child(program)
         self.children.append(child)
@@ -191,10 +194,10 @@ class Keeper:
         if self.stop_asked is not None:
             raise Stopped
 
-    def say(self, text: str, name: str = "helpdesk") -> None:
-        """Print one line with the name of who speaks. A closed terminal is no reason to die."""
+    def say(self, text: str, name: str | None = "helpdesk") -> None:
+        """Print one line with the name of who speaks, if any. A closed terminal is no reason to die."""
         with suppress(OSError, ValueError):
-            sys.stdout.write(f"{name:<{self._width}} | {text}\n")
+            sys.stdout.write(f"{name:<{self._width}} | {text}\n" if name else f"{text}\n")
             sys.stdout.flush()
 
     def _launch(self, child: _Child) -> None:
@@ -219,17 +222,16 @@ class Keeper:
         child.due = time.monotonic() + child.pause
         child.pause = min(child.pause * 2, LONGEST_PAUSE)
 
-    def _spawn(
-        self, program: Program, *, echo: bool = True
-    ) -> "tuple[subprocess.Popen[bytes], _Stream | None]":
+    def _spawn(self, program: Program, *, echo: bool = True) -> tuple[Process, _Stream | None]:
+        process: Process
         if program.start is not None:
-            return program.start(), None
-        process = spawn(
-            program.command, cwd=program.cwd, environment=program.environment, output=subprocess.PIPE
-        )
-        assert process.stdout is not None
+            process = program.start()
+        else:
+            process = spawn(program.command, cwd=program.cwd, environment=program.environment, output=subprocess.PIPE)
+        if process.stdout is None:
+            return process, None
         os.set_blocking(process.stdout.fileno(), False)
-        stream = _Stream(program.name, process.stdout, echo)
+        stream = _Stream(program.name, process.stdout, echo, program.named)
         self._selector.register(process.stdout, selectors.EVENT_READ, stream)
         return process, stream
 
@@ -258,7 +260,7 @@ class Keeper:
                 text = line.decode("utf-8", "replace").rstrip()
                 stream.lines.append(text)
                 if stream.echo:
-                    self.say(text, stream.name)
+                    self.say(text, None if stream.named else stream.name)
             if not got:
                 self._selector.unregister(stream.pipe)
                 stream.pipe.close()
@@ -308,7 +310,7 @@ def describe_end(code: int) -> str:
         return f"was ended by signal {-code}"
 
 
-def _running(children: Sequence[_Child]) -> "Iterator[tuple[_Child, subprocess.Popen[bytes]]]":
+def _running(children: Sequence[_Child]) -> Iterator[tuple[_Child, Process]]:
     for child in children:
         if child.process is not None and child.process.poll() is None:
             yield child, child.process

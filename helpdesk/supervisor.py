@@ -1,8 +1,8 @@
 """The parent of everything: `helpdesk run`, also `python -m helpdesk.supervisor`.
 
-Starts the engines that the environment does not name, migrates, then keeps web, workers, listen and cron
-running. There is one parent per data folder, by a lock that dies with it; what a killed parent left behind is
-ended first. The parent imports neither Flask nor SQLAlchemy: short-lived children do what needs them.
+Starts the engines that the environment does not name, migrates, then keeps the web server and the crew (workers,
+listen, cron) running. There is one parent per data folder, by a lock that dies with it; what a killed parent left
+behind is ended first. The parent imports neither Flask nor SQLAlchemy: short-lived children do what needs them.
 """
 
 import errno
@@ -29,9 +29,8 @@ from helpdesk.keeper import Keeper, Program, Stopped
 from helpdesk.processes import account_of, switch
 
 ROOT = Path(__file__).resolve().parent.parent
-LANES = ("intake", "outbox", "chores")
 WEB_GRACE = 20.0  # seconds; gunicorn's own graceful time-out is shorter
-WORKER_GRACE = 60.0  # seconds; the longest job
+CREW_GRACE = 80.0  # seconds; longer than the crew gives its own members
 SLOW_START = 60.0  # seconds until we say that the web server is late
 FIRST_SIGN_IN = "first-admin.txt"
 
@@ -100,23 +99,19 @@ def run(config: Settings, make_plan: Callable[[Settings, Environment], Plan]) ->
             engines.stop()
 
 
-def plan_of(config: Settings, environment: Environment) -> Plan:
-    """The processes of one helpdesk."""
+def plan_of(_config: Settings, environment: Environment) -> Plan:
+    """The processes of one helpdesk: the web server, and the crew of workers, listen and cron."""
 
-    def ours(name: str, *arguments: str, grace: float = WEB_GRACE) -> Program:
-        command = (sys.executable, "-m", "wsgi", *arguments)
-        return Program(name, command, environment=environment, cwd=ROOT, grace=grace)
+    def ours(name: str, module: str, *arguments: str) -> Program:
+        command = (sys.executable, "-m", module, *arguments)
+        return Program(name, command, environment=environment, cwd=ROOT, grace=WEB_GRACE)
 
-    web = (sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "wsgi:app")
-    lanes = [lane for lane in LANES for _ in range(config.intake_workers if lane == "intake" else 1)]
     return Plan(
-        steps=(ours("migrate", "migrate"),),
-        sign_in=ours("admin", "admin", "create", "--if-none"),
+        steps=(ours("migrate", "wsgi", "migrate"),),
+        sign_in=ours("admin", "wsgi", "admin", "create", "--if-none"),
         programs=(
-            Program("web", web, environment=environment, cwd=ROOT, grace=WEB_GRACE),
-            *(ours(lane, "worker", lane, grace=WORKER_GRACE) for lane in lanes),
-            ours("listen", "listen"),
-            ours("cron", "cron"),
+            ours("web", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "wsgi:app"),
+            replace(ours("crew", "wsgi", "crew"), grace=CREW_GRACE, named=True),
         ),
     )
 

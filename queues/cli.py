@@ -33,6 +33,17 @@ def cron() -> None:
     main()
 
 
+@click.command("crew")
+@needs_app
+def crew() -> None:
+    """Run all workers, listen and cron of this machine as forks of one process."""
+    from flask import current_app
+
+    from queues.crew import run
+
+    run(current_app._get_current_object())  # type: ignore[attr-defined]  # werkzeug's proxy hides it
+
+
 @click.group("mail")
 def mail() -> None:
     """Look after the mail that came in."""
