@@ -312,6 +312,38 @@ def test_who_ignores_the_signal_is_killed_with_its_children(start):
     eventually(lambda: not alive([below]), "its child gone")
 
 
+def members(copy: Copy) -> dict[str, int]:
+    """The members of the toy crew and their pids, both known."""
+    path = copy.data / "run" / "crew.json"
+    found = {entry["name"]: entry["pid"] for entry in json.loads(path.read_text())} if path.exists() else {}
+    return found if len(found) == 2 else {}
+
+
+def test_a_crew_is_forked_named_and_ends_with_its_keeper(start):
+    copy = start(TOYS="crew").ready()
+    before = eventually(lambda: members(copy), "both members")
+    copy.says(f"one      | member {before['one']}")
+    os.kill(before["one"], signal.SIGKILL)
+    after = eventually(lambda: members(copy) if members(copy).get("one", 0) not in (0, before["one"]) else 0, "one")
+    assert after["two"] == before["two"]
+    assert psutil.Process(after["one"]).ppid() == copy.pids()["crew"]
+    assert copy.stop() == 0
+    assert alive(after.values()) == []
+    assert "crew leaves" in copy.lines
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells children of their parent's death on Linux")
+@pytest.mark.parametrize("victim", ["crew", "parent"])
+def test_members_of_a_killed_crew_or_of_a_killed_parent_end(start, victim):
+    copy = start(TOYS="crew").ready()
+    before = eventually(lambda: members(copy), "both members")
+    os.kill(copy.pids()["crew"] if victim == "crew" else copy.process.pid, signal.SIGKILL)
+    eventually(lambda: not alive(before.values()), "members gone")
+    if victim == "crew":
+        eventually(lambda: members(copy) and members(copy) != before, "new members")
+    copy.stop()
+
+
 def test_a_crashing_program_waits_longer_each_time(start):
     copy = start(TOYS="crash").ready()
     copy.says("ended with exit code 1; starting again in 2 s")

@@ -65,6 +65,25 @@ def family():
     signal.pause()
 
 
+def crew():
+    """Two members, forked, under a keeper of their own."""
+    from helpdesk.keeper import Keeper, Program, Stopped
+    from helpdesk.processes import Forked
+
+    def member():
+        print("member", os.getpid(), flush=True)
+        signal.pause()
+
+    with Keeper(Path(os.environ["HELPDESK_DATA"]) / "run" / "crew.json") as keeper:
+        keeper.sweep()
+        for name in ("one", "two"):
+            keeper.start(Program(name, start=lambda: Forked(member)))
+        try:
+            keeper.wait(lambda: False)
+        except Stopped:
+            print("crew leaves", flush=True)
+
+
 def crash():
     sys.exit("toy crash")
 
@@ -86,7 +105,10 @@ def parent():
         return Plan(
             steps=tuple(toy(name) for name in os.environ.get("TOY_STEPS", "").split()),
             sign_in=Program("admin", (sys.executable, "-c", "print('Sign in as dora, password: secret')")),
-            programs=(toy("web"), *(toy(name, grace=1.5 if name == "stubborn" else 20.0) for name in names)),
+            programs=(
+                toy("web"),
+                *(toy(name, grace=1.5 if name == "stubborn" else 20.0, named=name == "crew") for name in names),
+            ),
         )
 
     main(plan)
