@@ -3,7 +3,7 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from flask import Flask, has_request_context, request
+from flask import Flask, has_request_context, request, session
 from flask_babel import Babel, format_datetime, get_locale
 from flask_login import current_user
 
@@ -11,11 +11,13 @@ LANGUAGES = {"en": "English", "ru": "Русский", "uk": "Українськ�
 
 
 def choose_language() -> str:
-    """The signed-in person's language, else the browser's best match, else English."""
+    """The signed-in person's language, else the one chosen on the sign-in page, else the browser's, else English."""
     if not has_request_context():
         return "en"
     if current_user and current_user.is_authenticated:
         return str(current_user.language)
+    if session.get("language") in LANGUAGES:
+        return str(session["language"])
     return request.accept_languages.best_match(list(LANGUAGES)) or "en"
 
 

@@ -2,14 +2,16 @@
 
 from flask import Flask, Response, jsonify, render_template, request
 from flask_babel import gettext as _
-from flask_wtf.csrf import CSRFError, CSRFProtect
+from flask_login import current_user
+from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
+from helpdesk.csrf import PageGuard
 from helpdesk.db import db
 from helpdesk.errors import HelpdeskError
 
-csrf = CSRFProtect()
+csrf = PageGuard()
 
 
 def wants_json() -> bool:
@@ -48,6 +50,8 @@ def init_app(app: Flask) -> None:
     @app.errorhandler(CSRFError)
     def no_token(_error: CSRFError) -> tuple[Response | str, int]:
         db.session.rollback()
+        if not current_user.is_authenticated and request.blueprint != "sessions":
+            return answer_error(401, _("You are signed out. Sign in in another tab, then try again."), {})
         message = _(
             "This page is no longer valid, because you signed in again meanwhile. Reload it and try once more."
         )

@@ -1,0 +1,208 @@
+"""What proves who somebody is: sessions, links that set a password, recovery codes, and counts of tries.
+
+Every token is 256 random bits; the database knows only its SHA-256, which is enough for a value that nobody can guess.
+"""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, LargeBinary, delete, select, update
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from helpdesk.clock import SQL_NOW
+from helpdesk.db import Id, Model, Moment, Now, db
+from helpdesk.models.user import User
+
+# An operator's shift is eight hours, with breaks and a meeting in it: nobody shall be thrown out in the middle of one,
+# and everybody signs in anew at the next.
+IDLE_LIMIT = timedelta(hours=12)
+ABSOLUTE_LIMIT = timedelta(hours=24)
+# Between the password and the code of the second step.
+HALF_WAY_LIMIT = timedelta(minutes=10)
+
+INVITE_LIFE = timedelta(days=7)
+RESET_LIFE = timedelta(hours=2)
+
+
+class Stage(StrEnum):
+    """How far somebody has come in signing in."""
+
+    CODE = "code"
+    FULL = "full"
+
+
+def new_token() -> str:
+    """A token of 256 random bits, safe in URLs and cookies."""
+    return secrets.token_urlsafe(32)
+
+
+def token_hash(token: str) -> bytes:
+    """What the database keeps of a token."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+class UserSession(Model):
+    """One signed-in browser of a user; deleted when it ends."""
+
+    __tablename__ = "user_sessions"
+    __table_args__ = (CheckConstraint("stage IN ('code', 'full')", name="stage"),)
+
+    id: Mapped[Id]
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    stage: Mapped[str] = mapped_column(default=Stage.FULL)
+    created_at: Mapped[Now]
+    last_active_at: Mapped[Now]
+    expires_at: Mapped[Moment] = mapped_column(index=True)
+    address: Mapped[str] = mapped_column(default="", server_default="")
+    agent: Mapped[str] = mapped_column(default="", server_default="")
+
+    user: Mapped[User] = relationship()
+
+    @classmethod
+    def begin(cls, user: User, stage: Stage, address: str = "", agent: str = "") -> tuple["UserSession", str]:
+        """A new session of `user`, flushed, and its token, which is kept nowhere else."""
+        token = new_token()
+        life = ABSOLUTE_LIMIT if stage == Stage.FULL else HALF_WAY_LIMIT
+        row = cls(
+            user_id=user.id,
+            token_hash=token_hash(token),
+            stage=stage,
+            expires_at=SQL_NOW + life,
+            address=address,
+            agent=agent[:300],
+        )
+        db.session.add(row)
+        db.session.flush()
+        return row, token
+
+    @classmethod
+    def find(cls, token: str) -> tuple["UserSession", User, datetime] | None:
+        """The living session with this token, its active user, and the present moment."""
+        found = db.session.execute(
+            select(cls, User, SQL_NOW)
+            .join(User, User.id == cls.user_id)
+            .where(cls.token_hash == token_hash(token), User.active, *cls._alive())
+        ).first()
+        return None if found is None else (found[0], found[1], found[2])
+
+    @classmethod
+    def is_alive(cls, session_id: int) -> bool:
+        """Whether a session still counts; for event streams, which outlive the request that began them."""
+        query = (
+            select(cls.id)
+            .join(User, User.id == cls.user_id)
+            .where(cls.id == session_id, cls.stage == Stage.FULL, User.active, *cls._alive())
+        )
+        return db.session.scalar(query) is not None
+
+    @classmethod
+    def _alive(cls) -> tuple[ColumnElement[bool], ...]:
+        return (cls.expires_at > SQL_NOW, cls.last_active_at > SQL_NOW - IDLE_LIMIT)
+
+    @classmethod
+    def of_user(cls, user: User) -> list["UserSession"]:
+        """The living sessions of `user`, the most recently used first."""
+        query = select(cls).where(cls.user_id == user.id, cls.stage == Stage.FULL, *cls._alive())
+        return list(db.session.scalars(query.order_by(cls.last_active_at.desc(), cls.id.desc())))
+
+    def renew(self) -> str:
+        """A new token for the same session (its rights changed); the old one is worth nothing from now on."""
+        token = new_token()
+        self.token_hash = token_hash(token)
+        return token
+
+
+def end_sessions(user: User, but: UserSession | None = None) -> None:
+    """End the sessions of `user`, all of them or all but one."""
+    query = delete(UserSession).where(UserSession.user_id == user.id)
+    if but is not None:
+        query = query.where(UserSession.id != but.id)
+    db.session.execute(query)
+
+
+class Purpose(StrEnum):
+    """What a link that sets a password was made for."""
+
+    INVITE = "invite"
+    RESET = "reset"
+
+
+class PasswordLink(Model):
+    """A link by which a person sets their password once. A new one makes the former ones worthless."""
+
+    __tablename__ = "password_links"
+    __table_args__ = (CheckConstraint("purpose IN ('invite', 'reset')", name="purpose"),)
+
+    id: Mapped[Id]
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    purpose: Mapped[str]
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    created_at: Mapped[Now]
+    expires_at: Mapped[Moment]
+    used_at: Mapped[Moment | None]
+
+    @classmethod
+    def issue(cls, user: User, purpose: Purpose) -> str:
+        """A fresh token for `user`, kept nowhere else."""
+        revoke_links(user)
+        token = new_token()
+        life = INVITE_LIFE if purpose == Purpose.INVITE else RESET_LIFE
+        db.session.add(
+            cls(user_id=user.id, purpose=purpose, token_hash=token_hash(token), expires_at=SQL_NOW + life)
+        )
+        db.session.flush()
+        return token
+
+    @classmethod
+    def peek(cls, token: str) -> User | None:
+        """The user whom `token` lets set a password. It is not used up: mail programs open links by themselves."""
+        return db.session.scalar(
+            select(User).join(cls, cls.user_id == User.id).where(User.active, *cls._usable(token))
+        )
+
+    @classmethod
+    def use(cls, token: str) -> User | None:
+        """Use `token` up and return its user; None when it is unknown, too old, or was used by somebody faster."""
+        user_id = db.session.scalar(
+            update(cls)
+            .where(*cls._usable(token))
+            .values(used_at=SQL_NOW)
+            .returning(cls.user_id)
+            .execution_options(synchronize_session=False)
+        )
+        return db.session.scalar(select(User).where(User.id == user_id, User.active)) if user_id else None
+
+    @classmethod
+    def _usable(cls, token: str) -> tuple[ColumnElement[bool], ...]:
+        return (cls.token_hash == token_hash(token), cls.used_at.is_(None), cls.expires_at > SQL_NOW)
+
+
+def revoke_links(user: User) -> None:
+    """Make every unused link of `user` worthless."""
+    db.session.execute(
+        delete(PasswordLink).where(PasswordLink.user_id == user.id, PasswordLink.used_at.is_(None))
+    )
+
+
+class RecoveryCode(Model):
+    """One of the codes that stand in for a lost telephone; each works once."""
+
+    __tablename__ = "recovery_codes"
+
+    id: Mapped[Id]
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    used_at: Mapped[Moment | None]
+
+
+class TryCount(Model):
+    """How often something was tried within a window, for `helpdesk.throttle`."""
+
+    __tablename__ = "try_counts"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int]
+    until: Mapped[Moment] = mapped_column(index=True)
