@@ -114,6 +114,7 @@ def _write(
         facts["written_at"] = message.written_at.isoformat()
     facts["may_auto_reply"] = message.may_auto_reply
     facts["proof"] = proof.how
+    facts["event_id"] = event.id
     row = Message(
         conversation_id=conversation.id,
         seq=conversation.last_seq,

@@ -2,7 +2,8 @@
 
 from helpdesk.models.channel import Channel, ParkedMail
 from helpdesk.models.conversation import Conversation, Participant
-from helpdesk.models.customer import Customer, Identity, Organisation, OrganisationDomain
+from helpdesk.models.customer import Customer, Identity
+from helpdesk.models.customer_merge import CustomerMerge
 from helpdesk.models.event import Event
 from helpdesk.models.idempotency import IdempotencyKey
 from helpdesk.models.inbound import DedupKey, InboundEvent, InboundState, RawInput, Tally
@@ -27,6 +28,7 @@ __all__ = [
     "Channel",
     "Conversation",
     "Customer",
+    "CustomerMerge",
     "CustomerText",
     "DedupKey",
     "Delivery",

@@ -1,43 +1,40 @@
-"""Customers, their identities, and the organisations they belong to."""
+"""Customers and their identities: who writes or calls, and by which addresses we know them."""
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from typing import TYPE_CHECKING
 
-from helpdesk.db import Id, Model, Moment, Now
+from flask_babel import gettext as _
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, delete, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
+from helpdesk import addresses
+from helpdesk.db import Id, Model, Moment, Now, db
+from helpdesk.errors import Conflict, Refused
+from helpdesk.models.event import record_change
+from helpdesk.models.organisation import Organisation, OrganisationDomain
+from helpdesk.models.project import read_setting
+from helpdesk.models.search import index_document
 
-class Organisation(Model):
-    """A company or partner that customers belong to."""
+if TYPE_CHECKING:
+    from helpdesk.models.user import User
 
-    __tablename__ = "organisations"
-
-    id: Mapped[Id]
-    name: Mapped[str] = mapped_column(unique=True)
-    note: Mapped[str] = mapped_column(default="", server_default="")
-    created_at: Mapped[Now]
-
-    domains: Mapped[list["OrganisationDomain"]] = relationship(cascade="all, delete-orphan")
-
-
-class OrganisationDomain(Model):
-    """A mail domain whose new customers join the organisation."""
-
-    __tablename__ = "organisation_domains"
-
-    domain: Mapped[str] = mapped_column(primary_key=True)
-    organisation_id: Mapped[int] = mapped_column(
-        ForeignKey("organisations.id", ondelete="CASCADE"), index=True
-    )
+MOST_NAME = 200
+MOST_NOTE = 20_000
+MOST_IDENTITIES = 50
 
 
 class Customer(Model):
     """A person who writes or calls. Never deleted by accident: merged ones point at who they became."""
 
     __tablename__ = "customers"
-    __table_args__ = (Index("ix_customers_sort", text("sort_key(name)"), "id"),)
+    __table_args__ = (
+        Index("ix_customers_sort", text("sort_key(name)"), "id"),
+        Index("ix_customers_name_key", "name_key", "id"),
+    )
 
     id: Mapped[Id]
     name: Mapped[str]
+    name_key: Mapped[str] = mapped_column(default="", server_default="")
     organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisations.id"), index=True)
     language: Mapped[str | None]
     note: Mapped[str] = mapped_column(default="", server_default="")
@@ -50,12 +47,172 @@ class Customer(Model):
     organisation: Mapped[Organisation | None] = relationship()
     identities: Mapped[list["Identity"]] = relationship(back_populates="customer", order_by="Identity.id")
 
+    @validates("name")
+    def _keep_key(self, _attribute: str, name: str) -> str:
+        self.name_key = addresses.name_key(name)
+        return name
+
+    @classmethod
+    def for_identity(cls, namespace: str, value: str, name: str = "") -> "Customer":
+        """The customer known by this address, made now where there is none; safe with several writers at once.
+
+        Whoever was merged is found as who they became. The name is learned where we had none. A shared address (a
+        switchboard, info@) leads to its own entry and teaches nothing: the person who uses it today is anybody.
+        """
+        value = addresses.normalise(namespace, value, phone_region())
+        while True:
+            identity = db.session.scalar(
+                select(Identity).where(Identity.namespace == namespace, Identity.value == value)
+            )
+            if identity is not None:
+                customer = identity.customer.as_merged()
+                if not identity.shared:
+                    customer.learn_name(name, value)
+                return customer
+            made = cls._make(namespace, value, name)
+            if made is not None:
+                return made
+
+    @classmethod
+    def _make(cls, namespace: str, value: str, name: str) -> "Customer | None":
+        """A new customer with one identity, or None when another transaction was faster."""
+        organisation = Organisation.for_address(value) if namespace == addresses.EMAIL else None
+        customer = cls(name=tidy_name(name) or value, organisation=organisation)
+        db.session.add(customer)
+        db.session.flush()
+        mine = db.session.scalar(
+            insert(Identity)
+            .values(customer_id=customer.id, namespace=namespace, value=value)
+            .on_conflict_do_nothing()
+            .returning(Identity.id)
+        )
+        if mine is None:
+            db.session.delete(customer)
+            db.session.flush()
+            return None
+        customer.reindex()
+        return customer
+
+    def as_merged(self) -> "Customer":
+        """This customer, or who they became by merging."""
+        customer = self
+        for _step in range(20):
+            if customer.merged_into_id is None:
+                break
+            customer = db.session.get_one(Customer, customer.merged_into_id)
+        return customer
+
+    def learn_name(self, name: str, address: str) -> None:
+        """Take a name that a message gives, where all we had was the address."""
+        name = tidy_name(name)
+        if not name or name.casefold() == address or self.name not in {"", address, addresses.readable(address)}:
+            return
+        self.name = name
+        self.version += 1
+        self.reindex()
+
+    def edit(self, by: "User", name: str, note: str, organisation: Organisation | None, version: int) -> None:
+        """Change name, note and organisation. Raises Refused for an empty name, Conflict when changed meanwhile."""
+        if version != self.version:
+            raise Conflict(_("Somebody changed this customer since you opened the form. Look at it, then save again."))
+        name, note = tidy_name(name), note.strip()
+        if not name:
+            raise Refused(_("A customer needs a name; the address will do."))
+        if len(note) > MOST_NOTE:
+            raise Refused(_("The note is longer than 20,000 characters."))
+        changes: dict[str, object] = {}
+        if name != self.name:
+            changes["name"] = [self.name, name]
+        if note != self.note:
+            changes["note"] = True
+        if (organisation.id if organisation else None) != self.organisation_id:
+            before = self.organisation.name if self.organisation else None
+            changes["organisation"] = [before, organisation.name if organisation else None]
+        if not changes:
+            return
+        self.name, self.note, self.organisation = name, note, organisation
+        self._changed(by, changes)
+        self.reindex()
+
+    def block(self, by: "User", blocked: bool) -> None:
+        """Say that this customer's messages are to be left out, or no longer; intake names the rule in the ledger."""
+        if blocked != self.blocked:
+            self.blocked = blocked
+            self._changed(by, {"blocked": blocked})
+
+    def add_identity(self, by: "User", namespace: str, value: str, shared: bool = False) -> "Identity":
+        """Add an address. Raises Refused for what is none, Conflict when another customer has it (details: `customer`)."""
+        value = _checked(namespace, value)
+        if len(self.identities) >= MOST_IDENTITIES:
+            raise Refused(_("A customer has at most 50 addresses."))
+        made = db.session.scalar(
+            insert(Identity)
+            .values(customer_id=self.id, namespace=namespace, value=value, shared=shared)
+            .on_conflict_do_nothing()
+            .returning(Identity)
+        )
+        if made is None:
+            raise self._taken(namespace, value)
+        db.session.expire(self, ["identities"])
+        self._changed(by, {"identity_added": f"{namespace}:{value}"})
+        self.reindex()
+        return made
+
+    def remove_identity(self, by: "User", identity: "Identity") -> None:
+        """Take an address away; who writes from it next becomes a new customer. Raises Refused for the last one."""
+        if identity.customer_id != self.id:
+            raise Refused(_("This address belongs to another customer."))
+        if len(self.identities) <= 1:
+            raise Refused(_("This is the customer's only address. Add another one first, or merge the customer."))
+        db.session.execute(delete(Identity).where(Identity.id == identity.id))
+        db.session.expire(self, ["identities"])
+        self._changed(by, {"identity_removed": f"{identity.namespace}:{identity.value}"})
+        self.reindex()
+
+    def share_identity(self, by: "User", identity: "Identity", shared: bool) -> None:
+        """Say whether several people use the address; then it suggests a customer and never decides."""
+        if identity.shared != shared:
+            identity.shared = shared
+            self._changed(by, {"identity_shared": [f"{identity.namespace}:{identity.value}", shared]})
+
+    def reindex(self) -> None:
+        """Make the customer findable by what is known now, in the present transaction."""
+        db.session.flush()
+        values = db.session.scalars(select(Identity.value).where(Identity.customer_id == self.id)).all()
+        organisation = self.organisation.name if self.organisation else ""
+        known = [*values, *(addresses.readable(value) for value in values)]
+        index_document("customer", self.id, None, f"{self.name} {organisation}", " ".join(known))
+
+    def _changed(self, by: "User", changes: dict[str, object]) -> None:
+        self.version += 1
+        record_change(by.id, "customer", self.id, self.name, changes)
+
+    def _taken(self, namespace: str, value: str) -> Conflict:
+        other = db.session.scalar(
+            select(Customer)
+            .join(Identity, Identity.customer_id == Customer.id)
+            .where(Identity.namespace == namespace, Identity.value == value)
+        )
+        if other is None or other.id == self.id:
+            return Conflict(_("This customer has that address already."))
+        return Conflict(
+            _("That address belongs to %(name)s. If they are the same person, merge the two.", name=other.name),
+            customer=other.id,
+        )
+
 
 class Identity(Model):
     """An address of a customer on a kind of channel: namespace `email`, `phone`, `telegram:<bot>`, ..."""
 
     __tablename__ = "identities"
-    __table_args__ = (UniqueConstraint("namespace", "value"),)
+    __table_args__ = (
+        UniqueConstraint("namespace", "value"),
+        Index(
+            "ix_identities_domain",
+            text("split_part(value, '@', 2)"),
+            postgresql_where=text("namespace = 'email'"),
+        ),
+    )
 
     id: Mapped[Id]
     customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"), index=True)
@@ -67,3 +224,40 @@ class Identity(Model):
     created_at: Mapped[Now]
 
     customer: Mapped[Customer] = relationship(back_populates="identities")
+
+    @property
+    def shown(self) -> str:
+        """The address as people write it."""
+        if self.namespace == addresses.PHONE:
+            return addresses.readable_phone(self.value)
+        return addresses.readable(self.value)
+
+
+def tidy_name(name: str) -> str:
+    """A name on one line, without what cannot be seen, at most 200 characters."""
+    visible = "".join(character if character.isprintable() else " " for character in name)
+    return " ".join(visible.split()).strip("\"'")[:MOST_NAME].strip()
+
+
+def phone_region() -> str:
+    """The country (ISO 3166) in which numbers without a country code are dialled."""
+    return str(read_setting("phone_region", "UA"))
+
+
+def _checked(namespace: str, value: str) -> str:
+    value = value.strip()
+    if namespace == addresses.EMAIL:
+        found = addresses.normalise(namespace, value)
+        local, _at, domain = found.rpartition("@")
+        if not local or not domain or any(sign in found for sign in ' ,;<>()"\\') or len(value) > addresses.LONGEST:
+            raise Refused(_("This is not a mail address such as name@company.example."))
+        return found
+    if namespace == addresses.PHONE:
+        number = addresses.normalise_phone(value, phone_region())
+        if number is None:
+            raise Refused(_("This is not a phone number. Write it with its country code, such as +380 44 123 45 67."))
+        return number
+    raise Refused(_("An address of this kind is added by its channel, not by hand."))
+
+
+__all__ = ["Customer", "Identity", "Organisation", "OrganisationDomain", "phone_region", "tidy_name"]

@@ -11,7 +11,7 @@ from sqlalchemy import ForeignKey, Index
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from helpdesk.db import Id, Model, Now
+from helpdesk.db import Id, Model, Now, db
 
 
 class Event(Model):
@@ -207,3 +207,10 @@ class SettingChanged(Fact, kind="admin.changed"):
     ref_id: int | None
     name: str
     changes: dict[str, Any]
+
+
+def record_change(by_id: int | None, what: str, ref_id: int | None, name: str, changes: dict[str, Any]) -> None:
+    """Write that something outside tickets was changed; `changes` maps a field to what happened, never a secret."""
+    fact = SettingChanged(what, ref_id, name, changes)
+    kind = "system" if by_id is None else "user"
+    db.session.add(Event(kind=fact.kind, payload=fact.payload(), actor_kind=kind, actor_id=by_id))

@@ -5,14 +5,22 @@ from flask import Flask
 
 def init_app(app: Flask) -> None:
     """Register the pages of the desk."""
-    from helpdesk.views import health, live, password_links, preferences, second_step, sessions
-
-    for view in (
+    from helpdesk import shell
+    from helpdesk.views import (
+        dialogs,
+        drafts,
+        facts,
         health,
         live,
-        sessions,
-        password_links,
-        preferences,
-        second_step,
-    ):
+        messages,
+        queues,
+        rail,
+        replies,
+        states,
+        tickets,
+    )
+
+    shell.init_app(app)
+    rail.init_app(app)
+    for view in (dialogs, drafts, facts, health, live, messages, queues, rail, replies, states, tickets):
         app.register_blueprint(view.pages)

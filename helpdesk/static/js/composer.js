@@ -46,6 +46,11 @@ if (composer && text) {
     const quote = button.dataset.quoteFrom && document.querySelector(button.dataset.quoteFrom)?.innerText;
     if (quote) insert(quote.split("\n").map((line) => `> ${line}`).join("\n") + "\n\n");
   });
+  composer.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-fill]");
+    const field = button && composer.elements[button.dataset.fill];
+    if (field) field.value = button.dataset.fillWith;
+  });
   text.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
     event.preventDefault();

@@ -1,5 +1,5 @@
 // Drafts: what is being written is kept on the server, per operator and ticket, shortly after the last key and when the
-// page goes. PUT data-draft-url with the fields mode, body and seen (the last message that was on the screen).
+// page goes. PUT data-draft-url with the fields mode, body, to, cc and seen (the last message that was on the screen).
 import { send } from "./htmx_setup.js";
 
 const PAUSE_MS = 400;
@@ -12,7 +12,7 @@ let running = Promise.resolve();
 
 const fields = () => {
   const all = new FormData(composer);
-  return new URLSearchParams(["mode", "body", "seen"].filter((name) => all.has(name)).map((name) => [name, all.get(name)]));
+  return new URLSearchParams(["mode", "body", "seen", "to", "cc"].filter((name) => all.has(name)).map((name) => [name, all.get(name)]));
 };
 
 function show(state) {
@@ -51,7 +51,7 @@ if (composer && url) {
     timer = setTimeout(() => (running = running.then(() => keep())), PAUSE_MS);
   };
   composer.addEventListener("input", (event) => {
-    if (["mode", "body"].includes(event.target.name)) soon();
+    if (["mode", "body", "to", "cc"].includes(event.target.name)) soon();
   });
   composer.addEventListener("composer:sent", () => {
     settled();

@@ -1,0 +1,69 @@
+"""What a ticket's page shows beside the ticket itself; a constant number of queries, whatever the length."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload, selectinload
+
+from helpdesk.db import db
+from helpdesk.models import Customer, Event, Message, OutboxItem, Ticket, TicketPerson, User
+from helpdesk.permissions import visible
+
+PAGE = 60
+MOST_EVENTS = 60
+
+
+def messages(ticket: Ticket, before: int | None = None) -> tuple[list[Message], int | None]:
+    """The latest messages of the ticket in the order they were said, and the id before which older ones stand."""
+    query = (
+        select(Message)
+        .where(Message.ticket_id == ticket.id)
+        .options(joinedload(Message.user), joinedload(Message.customer), selectinload(Message.attachments))
+        .order_by(Message.id.desc())
+        .limit(PAGE + 1)
+    )
+    if before is not None:
+        query = query.where(Message.id < before)
+    found = list(db.session.scalars(query))
+    older = found[PAGE - 1].id if len(found) > PAGE else None
+    return found[:PAGE][::-1], older
+
+
+def outbox_of(shown: Sequence[Message]) -> dict[int, OutboxItem]:
+    """The outbox items of the replies among `shown`, by message id."""
+    ids = [message.id for message in shown if message.kind == "reply"]
+    if not ids:
+        return {}
+    items = db.session.scalars(select(OutboxItem).where(OutboxItem.message_id.in_(ids)))
+    return {item.message_id: item for item in items}
+
+
+def events(ticket: Ticket, limit: int = MOST_EVENTS, before: int | None = None) -> list[Event]:
+    """The latest facts of the ticket, newest first."""
+    query = select(Event).where(Event.ticket_id == ticket.id).order_by(Event.id.desc()).limit(limit)
+    return list(db.session.scalars(query if before is None else query.where(Event.id < before)))
+
+
+def other_tickets(user: User, ticket: Ticket, limit: int = 6) -> list[Ticket]:
+    """The customer's other tickets that `user` may see, newest first."""
+    query = select(Ticket).where(Ticket.customer_id == ticket.customer_id, Ticket.id != ticket.id, visible(user))
+    return list(db.session.scalars(query.order_by(Ticket.id.desc()).limit(limit)))
+
+
+def people(ticket: Ticket) -> list[User]:
+    """The operators who take part in the ticket beside its owner."""
+    query = select(User).join(TicketPerson, TicketPerson.user_id == User.id)
+    return list(db.session.scalars(query.where(TicketPerson.ticket_id == ticket.id).order_by(User.name)))
+
+
+def last_inbound(ticket: Ticket) -> Message | None:
+    """The customer's latest message on the ticket that a person wrote, else the latest of any kind."""
+    query = select(Message).where(Message.ticket_id == ticket.id, Message.kind == "inbound")
+    human = query.where(Message.nature == "human").order_by(Message.id.desc()).limit(1)
+    return db.session.scalar(human) or db.session.scalar(query.order_by(Message.id.desc()).limit(1))
+
+
+def customer_of(ticket: Ticket) -> Customer:
+    """The ticket's customer with what the card shows."""
+    options = (selectinload(Customer.identities), joinedload(Customer.organisation))
+    return db.session.scalars(select(Customer).where(Customer.id == ticket.customer_id).options(*options)).one()

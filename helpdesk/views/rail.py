@@ -1,0 +1,61 @@
+"""The rail beside every page: my queues with who waits, and the entries of the navigation."""
+
+from typing import Any
+
+from flask import Blueprint, Flask, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _l
+from flask_login import current_user, login_required
+
+from helpdesk import clock
+from helpdesk.queries.counters import QueueFigures, queue_figures
+from helpdesk.shell import NavItem, add_nav, url_if
+from helpdesk.views import shapes
+
+pages = Blueprint("rail", __name__)
+
+
+def rail_context(figures: list[QueueFigures]) -> dict[str, Any]:
+    """What `_rail_queues.html` expects."""
+    now = clock.now()
+    return {
+        "rail_queues": [
+            {
+                "id": figure.queue_id,
+                "name": figure.name,
+                "url": url_for("queues.show", queue_id=figure.queue_id),
+                "waiting": figure.waiting,
+                "late": shapes.tone(figure.oldest_at, now) == "late",
+            }
+            for figure in figures
+        ],
+        "rail_url": url_for("rail.show"),
+        "rail_topics": " ".join(f"queue:{figure.queue_id}" for figure in figures),
+    }
+
+
+@pages.get("/rail")
+@login_required
+def show() -> ResponseReturnValue:
+    """My queues with their figures, as a fragment."""
+    return render_template("_rail_queues.html", **rail_context(queue_figures(current_user)))
+
+
+def init_app(app: Flask) -> None:
+    """Give every whole page of a signed-in person its rail."""
+    add_nav(
+        app,
+        NavItem("work", "queues.index", _l("My queues"), "inbox", key="q"),
+        NavItem("work", "search.show", _l("Search"), "search", key="/"),
+        NavItem("work", "customers.index", _l("Customers"), "users"),
+    )
+
+    @app.context_processor
+    def rail() -> dict[str, Any]:
+        if "HX-Request" in request.headers or not current_user or not current_user.is_authenticated:
+            return {}
+        return {
+            **rail_context(queue_figures(current_user)),
+            "take_url": url_if("claims.take_next"),
+            "live_url": url_if("live.stream"),
+        }

@@ -1,0 +1,124 @@
+"""Writing on a ticket: to the customer, to colleagues, to somebody else; and taking a reply back."""
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_login import current_user, login_required
+
+from helpdesk import permissions
+from helpdesk.db import db
+from helpdesk.errors import Conflict, NotFound, Refused
+from helpdesk.files import attach, put
+from helpdesk.models import Attachment, Message, MessageKind, Reply, Right, State, Ticket
+from helpdesk.views.composing import addresses, answer_to, draft_files, own_draft
+from helpdesk.views.tickets import may_work, thread_context
+
+pages = Blueprint("replies", __name__)
+
+
+@pages.post("/tickets/<int:ticket_id>/replies")
+@login_required
+def create(ticket_id: int) -> ResponseReturnValue:
+    """Send a reply, and finish the ticket where the form says so. 409 when something was said meanwhile."""
+    ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK, lock=True)
+    reply = Reply(
+        body=request.form.get("body", ""),
+        to=addresses("to") or answer_to(ticket),
+        cc=addresses("cc"),
+        seen_id=request.form.get("seen", type=int),
+        files=_files(ticket),
+    )
+    try:
+        ticket.reply(current_user, reply)
+    except Conflict as conflict:
+        return _something_came(ticket, conflict)
+    _forget_draft(ticket)
+    if request.form.get("then") == "finish":
+        ticket.finish(current_user, State.SOLVED)
+    db.session.flush()
+    return _thread(ticket)
+
+
+@pages.post("/tickets/<int:ticket_id>/notes")
+@login_required
+def note(ticket_id: int) -> ResponseReturnValue:
+    """Leave a note for colleagues."""
+    ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK, lock=True)
+    ticket.note(current_user, request.form.get("body", ""), _files(ticket))
+    _forget_draft(ticket)
+    db.session.flush()
+    return _thread(ticket)
+
+
+@pages.post("/tickets/<int:ticket_id>/forwards")
+@login_required
+def forward(ticket_id: int) -> ResponseReturnValue:
+    """Send a message of the ticket, with its files, to somebody else."""
+    ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK, lock=True)
+    original = _message(ticket, request.form.get("message_id", type=int))
+    to = addresses("to")
+    if not to:
+        raise Refused(_("Say to whom the message shall be forwarded."))
+    words = request.form.get("body", "").strip()
+    ticket.reply(current_user, Reply(body=words or _("See below."), to=to, forwards_id=original.id))
+    db.session.flush()
+    return redirect(url_for("tickets.show", ticket_id=ticket.id), 303)
+
+
+@pages.post("/messages/<int:message_id>/undo")
+@login_required
+def undo(message_id: int) -> ResponseReturnValue:
+    """Take back a reply of one's own that has not left yet; its text becomes the draft again."""
+    message = db.session.get(Message, message_id)
+    if message is None or message.ticket_id is None:
+        raise NotFound(_("There is no such message."))
+    ticket = permissions.get_ticket(current_user, message.ticket_id, Right.WORK, lock=True)
+    ticket.undo_reply(current_user, message)
+    db.session.flush()
+    return _thread(ticket)
+
+
+def _thread(ticket: Ticket) -> ResponseReturnValue:
+    if "HX-Request" not in request.headers:
+        return redirect(url_for("tickets.show", ticket_id=ticket.id), 303)
+    context = thread_context(ticket, may_work(ticket))
+    return render_template("tickets/_spoken.html", composer={"seen": context["newest_id"]}, **context)
+
+
+def _something_came(ticket: Ticket, conflict: Conflict) -> ResponseReturnValue:
+    """The new messages above the untouched text; sending again is the author's consent."""
+    context = thread_context(ticket, may_work(ticket))
+    page = render_template(
+        "tickets/_spoken.html",
+        composer={"seen": context["newest_id"]},
+        notice_text=conflict.message,
+        unseen=conflict.details["unseen"],
+        **context,
+    )
+    return page, 409
+
+
+def _files(ticket: Ticket) -> list[Attachment]:
+    """Files that wait in the draft, and those posted without scripts."""
+    posted = [file for file in request.files.getlist("files") if file.filename]
+    return draft_files(ticket) + [
+        attach(None, file.filename or "", file.mimetype or "application/octet-stream", put(file.read()))
+        for file in posted
+    ]
+
+
+def _forget_draft(ticket: Ticket) -> None:
+    draft = own_draft(ticket)
+    if draft is not None:
+        db.session.flush()
+        db.session.expire(draft, ["attachments"])
+        db.session.delete(draft)
+
+
+def _message(ticket: Ticket, message_id: int | None) -> Message:
+    message = db.session.get(Message, message_id) if message_id else None
+    if message is None or message.ticket_id != ticket.id:
+        raise NotFound(_("There is no such message."))
+    if message.kind in {MessageKind.NOTE, MessageKind.SYSTEM}:
+        raise Refused(_("Notes are for colleagues and cannot be forwarded."))
+    return message

@@ -1,0 +1,97 @@
+"""Pausing, waking, finishing and reopening a ticket."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_login import current_user, login_required
+
+from helpdesk import clock, permissions
+from helpdesk.errors import Refused
+from helpdesk.models import Right, State, Ticket
+
+pages = Blueprint("states", __name__)
+
+SNOOZES = {"1h": timedelta(hours=1), "3h": timedelta(hours=3), "1d": timedelta(days=1), "7d": timedelta(days=7)}
+
+
+def back_to(ticket: Ticket) -> ResponseReturnValue:
+    """After a change: the ticket's page again."""
+    return redirect(url_for("tickets.show", ticket_id=ticket.id), 303)
+
+
+def locked(ticket_id: int) -> Ticket:
+    """The ticket, its row held, as the signed-in user may work on it."""
+    return permissions.get_ticket(current_user, ticket_id, Right.WORK, lock=True)
+
+
+def finish_from_form(ticket: Ticket) -> None:
+    """Finish the ticket as the closing form says: `state` and an optional `reason`."""
+    state = request.form.get("state", State.SOLVED)
+    if state not in {State.SOLVED, State.UNSOLVED, State.SPAM}:
+        raise Refused(_("A ticket is closed as solved, not solved or spam."))
+    reason = " ".join(request.form.get("reason", "").split())[:300] or None
+    ticket.finish(current_user, State(state), reason)
+
+
+@pages.post("/tickets/<int:ticket_id>/closure")
+@login_required
+def finish(ticket_id: int) -> ResponseReturnValue:
+    """Finish the ticket: solved, not solved or spam."""
+    ticket = locked(ticket_id)
+    finish_from_form(ticket)
+    flash(_("Ticket %(number)s is finished.", number=ticket.number_text), "success")
+    return redirect(url_for("queues.index"), 303)
+
+
+@pages.post("/tickets/<int:ticket_id>/spam")
+@login_required
+def spam(ticket_id: int) -> ResponseReturnValue:
+    """Finish the ticket as spam; nothing is answered."""
+    ticket = locked(ticket_id)
+    ticket.finish(current_user, State.SPAM)
+    flash(_("Ticket %(number)s is marked as spam.", number=ticket.number_text), "success")
+    return redirect(url_for("queues.show", queue_id=ticket.queue_id), 303)
+
+
+@pages.post("/tickets/<int:ticket_id>/reopening")
+@login_required
+def reopen(ticket_id: int) -> ResponseReturnValue:
+    """Undo the finishing of a ticket."""
+    ticket = locked(ticket_id)
+    ticket.reopen(current_user, "by hand")
+    return back_to(ticket)
+
+
+@pages.post("/tickets/<int:ticket_id>/pause")
+@login_required
+def pause(ticket_id: int) -> ResponseReturnValue:
+    """Let the ticket wait: for a while, until a moment in the user's zone, or for the customer."""
+    ticket = locked(ticket_id)
+    ticket.pause(current_user, _until())
+    return back_to(ticket)
+
+
+@pages.post("/tickets/<int:ticket_id>/waking")
+@login_required
+def wake(ticket_id: int) -> ResponseReturnValue:
+    """End a pause now."""
+    ticket = locked(ticket_id)
+    if not ticket.wake(current_user, "by hand"):
+        raise Refused(_("Another ticket of this conversation is active. Finish or pause that one first."))
+    return back_to(ticket)
+
+
+def _until() -> datetime | None:
+    choice = request.form.get("choice", "")
+    if choice == "customer":
+        return None
+    if choice in SNOOZES:
+        return clock.now() + SNOOZES[choice]
+    try:
+        local = datetime.fromisoformat(request.form.get("until", ""))
+    except ValueError as error:
+        raise Refused(_("Choose until when the ticket shall wait.")) from error
+    return local.replace(tzinfo=ZoneInfo(current_user.time_zone))

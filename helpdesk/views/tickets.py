@@ -1,0 +1,186 @@
+"""One ticket: its conversation, its customer, its facts, its history."""
+
+from typing import Any
+
+from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_login import current_user, login_required
+
+from helpdesk import clock, permissions
+from helpdesk.errors import NotFound
+from helpdesk.history import tell
+from helpdesk.models import Right, Ticket
+from helpdesk.models.ticket import find_by_number
+from helpdesk.numbers import number_key
+from helpdesk.queries import thread as reading
+from helpdesk.queries.lists import View, of_queue, owned_by
+from helpdesk.shell import url_if
+from helpdesk.views import shapes
+from helpdesk.views.composing import composer
+from helpdesk.words import state
+
+pages = Blueprint("tickets", __name__)
+
+
+@pages.get("/t/<number>")
+@login_required
+def by_number(number: str) -> ResponseReturnValue:
+    """The ticket with this number, however it is written."""
+    ticket = find_by_number(number)
+    if ticket is None:
+        raise NotFound(_("There is no ticket with the number %(number)s.", number=number_key(number)))
+    permissions.get_ticket(current_user, ticket.id)
+    return redirect(url_for("tickets.show", ticket_id=ticket.id))
+
+
+@pages.get("/tickets/<int:ticket_id>")
+@login_required
+def show(ticket_id: int) -> ResponseReturnValue:
+    """The whole page of a ticket."""
+    ticket = read(ticket_id)
+    return render_template("tickets/show.html", **page_context(ticket))
+
+
+@pages.get("/tickets/<int:ticket_id>/thread")
+@login_required
+def thread(ticket_id: int) -> ResponseReturnValue:
+    """The conversation, as a fragment."""
+    ticket = read(ticket_id)
+    return render_template("tickets/_thread.html", **thread_context(ticket, may_work(ticket)))
+
+
+@pages.get("/tickets/<int:ticket_id>/bar")
+@login_required
+def bar(ticket_id: int) -> ResponseReturnValue:
+    """The bar above the conversation, as a fragment."""
+    ticket = read(ticket_id)
+    return render_template("tickets/_bar.html", **bar_context(ticket, may_work(ticket)))
+
+
+@pages.get("/tickets/<int:ticket_id>/card")
+@login_required
+def card(ticket_id: int) -> ResponseReturnValue:
+    """The card beside the conversation, as a fragment."""
+    ticket = read(ticket_id)
+    return render_template("tickets/_card.html", **card_context(ticket, may_work(ticket)))
+
+
+@pages.get("/tickets/<int:ticket_id>/history")
+@login_required
+def history(ticket_id: int) -> ResponseReturnValue:
+    """The ticket's complete history, newest first, by pages."""
+    ticket = permissions.get_ticket(current_user, ticket_id)
+    events = reading.events(ticket, limit=200, before=request.args.get("before", type=int))
+    older = url_for("tickets.history", ticket_id=ticket.id, before=events[-1].id) if len(events) == 200 else None
+    return render_template(
+        "tickets/history.html", ticket=shapes.ticket_bar(ticket, clock.now()), history=tell(events), older_url=older
+    )
+
+
+def read(ticket_id: int) -> Ticket:
+    """The ticket as the user may see it; its live version is noted first, so that no later change is missed."""
+    seen_version(ticket_id)
+    return permissions.get_ticket(current_user, ticket_id)
+
+
+def seen_version(ticket_id: int) -> str:
+    """The live version of the ticket at the beginning of this request."""
+    known: dict[int, str] = g.setdefault("ticket_versions", {})
+    if ticket_id not in known:
+        known[ticket_id] = shapes.live_versions(f"ticket:{ticket_id}")
+    return known[ticket_id]
+
+
+def may_work(ticket: Ticket) -> bool:
+    """Whether the signed-in user may change the ticket."""
+    return permissions.may(current_user, Right.WORK, ticket.queue_id)
+
+
+def page_context(ticket: Ticket) -> dict[str, Any]:
+    """Everything `tickets/show.html` expects."""
+    works = may_work(ticket)
+    said = thread_context(ticket, works)
+    newest = said["newest_id"]
+    return {
+        **bar_context(ticket, works),
+        **said,
+        **card_context(ticket, works),
+        "composer": composer(ticket, newest) if works else None,
+        "queue_id": ticket.queue_id,
+        **_beside(ticket),
+    }
+
+
+def bar_context(ticket: Ticket, works: bool) -> dict[str, Any]:
+    """What `_bar.html` expects."""
+    supervises = works and permissions.may(current_user, Right.SUPERVISE, ticket.queue_id)
+    return {
+        "ticket": shapes.ticket_bar(ticket, clock.now()),
+        "actions": shapes.actions(ticket, works, supervises),
+        "bar_url": url_for("tickets.bar", ticket_id=ticket.id),
+        "bar_version": seen_version(ticket.id),
+    }
+
+
+def thread_context(ticket: Ticket, works: bool) -> dict[str, Any]:
+    """What `_thread.html` expects; three queries whatever the length of the conversation."""
+    before = request.args.get("before", type=int)
+    said, older = reading.messages(ticket, before)
+    outbox = reading.outbox_of(said)
+    return {
+        "ticket": {"id": ticket.id},
+        "messages": [shapes.message(item, outbox.get(item.id), works) for item in said],
+        "newest_id": said[-1].id if said else 0,
+        "thread_url": url_for("tickets.thread", ticket_id=ticket.id),
+        "thread_version": seen_version(ticket.id),
+        "earlier_url": url_for("tickets.show", ticket_id=ticket.id, before=older) if older else None,
+    }
+
+
+def card_context(ticket: Ticket, works: bool) -> dict[str, Any]:
+    """What `_card.html` expects."""
+    customer = reading.customer_of(ticket)
+    names = [person.name for person in reading.people(ticket)]
+    return {
+        "ticket": shapes.ticket_bar(ticket, clock.now()),
+        "customer": shapes.customer_card(customer),
+        "facts": shapes.facts(ticket, works, ticket.tags, names),
+        "earlier_tickets": [
+            {
+                "url": url_for("tickets.show", ticket_id=other.id),
+                "number_text": other.number_text,
+                "subject": other.title,
+                "state": state(other.state),
+                "at": other.arrived_at,
+            }
+            for other in reading.other_tickets(current_user, ticket)
+        ],
+        "all_tickets_url": url_if("customers.show", customer_id=customer.id),
+        "history": tell(reading.events(ticket, limit=12)),
+        "history_url": url_for("tickets.history", ticket_id=ticket.id),
+        "card_url": url_for("tickets.card", ticket_id=ticket.id),
+        "card_version": seen_version(ticket.id),
+    }
+
+
+def _beside(ticket: Ticket) -> dict[str, Any]:
+    """The list in the pane beside: my tickets when it is mine, else the line of its queue."""
+    now = clock.now()
+    if ticket.owner_id == current_user.id:
+        page, title = owned_by(current_user, limit=30), _("My tickets")
+        url, topics = url_for("queues.mine"), f"user:{current_user.id}"
+        return {
+            "list_rows": [shapes.row(item, now) for item in page.rows],
+            "list_title": title,
+            "list_id": "my-tickets",
+            "list_url": url,
+            "list_topics": topics,
+        }
+    page = of_queue(ticket.queue, View.WAITING, limit=30)
+    return {
+        "list_rows": [shapes.row(item, now) for item in page.rows],
+        "list_title": ticket.queue.name,
+        "list_url": url_for("queues.show", queue_id=ticket.queue_id),
+        "list_topics": f"queue:{ticket.queue_id}",
+    }
