@@ -1,9 +1,11 @@
 """Mail: the adapter that joins the mailbox, the parser, and the outgoing server of a channel of kind "email"."""
 
 from collections.abc import Callable
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from flask_babel import lazy_gettext as _l
+from pydantic import ValidationError
 
 from helpdesk.capabilities import Capabilities
 from queues.channels.base import (
@@ -11,8 +13,10 @@ from queues.channels.base import (
     Bounce,
     CheckStep,
     Claims,
+    DeliveryError,
     File,
     Inbound,
+    Letter,
     Outbound,
     Receipt,
     ReceiveContext,
@@ -22,6 +26,9 @@ from queues.channels.base import (
 from queues.channels.email import tokens
 from queues.channels.email.parsed import Address, ParsedMail
 from queues.channels.email.settings import MailboxSettings
+
+if TYPE_CHECKING:
+    from queues.channels.email.sandbox import MailParser
 
 LARGEST_OUTGOING = 25 * 1024 * 1024
 NAMESPACE = "email"
@@ -34,7 +41,7 @@ class EmailAdapter(Adapter):
     label = _l("E-mail")
     settings_model = MailboxSettings
 
-    def capabilities(self, settings: dict[str, Any]) -> Capabilities:
+    def capabilities(self, settings: dict[str, Any]) -> Capabilities:  # noqa: ARG002 -- the same for all mailboxes
         """Mail has subjects, recipients, HTML and files, shows numbers, and says nothing of delivery."""
         return Capabilities(
             has_subject=True, has_recipients=True, shows_number=True, html=True, largest_message=LARGEST_OUTGOING
@@ -58,9 +65,21 @@ class EmailAdapter(Adapter):
 
     def parse(self, inbound: Inbound) -> Understood:
         """Understand a mail in a killable child; see `sandbox.py`."""
-        from queues.channels.email.sandbox import parse_inbound
+        from queues.channels.email.parse import parse_headers_only
 
-        return understand(parse_inbound(inbound.raw, headers_only=inbound.problem), inbound.envelope)
+        if inbound.problem:
+            return understand(parse_headers_only(inbound.raw, problem=inbound.problem), inbound.envelope)
+        return understand(_parser().parse_or_headers(inbound.raw), inbound.envelope)
+
+    def remote(self, settings: dict[str, Any]) -> str:
+        """The outgoing server; without one, mail lands in the local folder."""
+        return f"{settings['smtp_host']}:{settings.get('smtp_port', '')}" if settings.get("smtp_host") else ""
+
+    def compose(self, letter: Letter, settings: dict[str, Any]) -> Outbound:
+        """Make the bytes of a mail; see `compose.py`."""
+        from queues.channels.email.compose import compose
+
+        return compose(letter, _mailbox(settings, letter.address))
 
     def send(
         self,
@@ -69,10 +88,29 @@ class EmailAdapter(Adapter):
         secrets: Secrets,
         before_last_byte: Callable[[], None],
     ) -> Receipt:
-        """Hand a rendered mail to the outgoing server; see `smtp.py`."""
-        from queues.channels.email import smtp
+        """Hand a rendered mail to the outgoing server, or put it into the local folder; see `smtp.py`, `local.py`."""
+        from queues.channels.email import local, smtp
 
-        return smtp.send(outbound, MailboxSettings(**settings), secrets, before_last_byte)
+        if not settings.get("smtp_host"):
+            return local.put(outbound, before_last_byte)
+        sender, _ = tokens.split_address(outbound.envelope_sender)
+        return smtp.send(outbound, _mailbox(settings, sender), secrets, before_last_byte)
+
+
+def _mailbox(settings: dict[str, Any], address: str) -> MailboxSettings:
+    """The settings of a channel, typed; `address` stands in where they name none. Raises DeliveryError."""
+    try:
+        return MailboxSettings.model_validate({**settings, "address": settings.get("address") or address})
+    except ValidationError as error:
+        fields = ", ".join(sorted({".".join(map(str, fault["loc"])) for fault in error.errors()}))
+        raise DeliveryError(f"The settings of this mailbox cannot be used: {fields}.") from error
+
+
+@cache
+def _parser() -> "MailParser":
+    from queues.channels.email.sandbox import MailParser
+
+    return MailParser()
 
 
 def understand(mail: ParsedMail, envelope: dict[str, Any]) -> Understood:
