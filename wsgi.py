@@ -1,4 +1,4 @@
-"""The one place that joins the desk and the way of a message: `wsgi:app` for the web server, `main` for the terminal."""
+"""The one place that joins the desk and the way of a message: `wsgi:app` for servers, `main` for the terminal."""
 
 import importlib
 import sys

@@ -42,7 +42,7 @@ def create_app(config: "Settings | None" = None) -> "Flask":
         hops = config.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     db.init_app(app)
-    assert models.Ticket
+    models.configure()
     babel.init_app(app)
     auth.init_app(app)
     cli.init_app(app)

@@ -41,7 +41,8 @@ def migrate_database() -> None:
         present = MigrationContext.configure(connection).get_current_revision()
     if present is not None and present not in known:
         raise StartError(
-            f"The database is of a newer version of the helpdesk (revision {present}). Install that version or restore a backup."
+            f"The database is of a newer version of the helpdesk (revision {present}). "
+            "Install that version or restore a backup."
         )
     upgrade(directory=MIGRATIONS)
 

@@ -65,7 +65,7 @@ def _queue_column(user: User) -> Any:
 
 
 def get_queue(user: User, queue_id: int, right: Right = Right.SEE) -> Queue:
-    """The queue as `user` may see it. Raises NotFound when it is absent or hidden, Forbidden when the right is short."""
+    """The queue as `user` may see it. Raises NotFound when it is absent or hidden, Forbidden without the right."""
     queue = db.session.scalar(select(Queue).where(Queue.id == queue_id, Queue.id.in_(queue_ids(user))))
     if queue is None:
         raise NotFound("There is no such queue.")

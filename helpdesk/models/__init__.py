@@ -1,5 +1,7 @@
 """All tables, imported in one place so that the metadata is whole."""
 
+from sqlalchemy.orm import configure_mappers
+
 from helpdesk.models.channel import Channel, ParkedMail
 from helpdesk.models.conversation import Conversation, Participant
 from helpdesk.models.customer import Customer, Identity
@@ -8,6 +10,7 @@ from helpdesk.models.event import Event
 from helpdesk.models.idempotency import IdempotencyKey
 from helpdesk.models.inbound import DedupKey, InboundEvent, InboundState, RawInput, Tally
 from helpdesk.models.message import Attachment, Blob, DeliveryState, Draft, Message, MessageKind
+from helpdesk.models.organisation import Organisation, OrganisationDomain
 from helpdesk.models.outbox import AnswerCount, Attempt, Breaker, Delivery, OutboxItem
 from helpdesk.models.project import Project, Setting, read_setting, write_setting
 from helpdesk.models.queue import CannedReply, Category, CustomerText, FollowUp, Queue, QueueClock
@@ -16,6 +19,12 @@ from helpdesk.models.session import PasswordLink, RecoveryCode, TryCount, UserSe
 from helpdesk.models.system_mail import SystemMail
 from helpdesk.models.ticket import Reply, State, Tag, Ticket, TicketLink, TicketPerson, TicketTag
 from helpdesk.models.user import Group, Membership, QueueRight, Right, Role, User
+
+
+def configure() -> None:
+    """Connect all mappers now, so that a mistake in a model stops the start and not the first request."""
+    configure_mappers()
+
 
 __all__ = [
     "AnswerCount",
@@ -72,6 +81,7 @@ __all__ = [
     "TryCount",
     "User",
     "UserSession",
+    "configure",
     "read_setting",
     "write_setting",
 ]

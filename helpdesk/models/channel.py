@@ -51,8 +51,7 @@ class Channel(Model):
 
     @property
     def _seal_scope(self) -> str:
-        if self.id is None:
-            db.session.flush()
+        db.session.flush()  # a fresh row has no id before
         return f"channel:{self.id}"
 
     def note_contact(self) -> None:

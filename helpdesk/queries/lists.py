@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, select, tuple_
+from sqlalchemy import Row, Select, and_, literal, select, tuple_
 
 from helpdesk.db import db
 from helpdesk.errors import Refused
@@ -116,4 +116,4 @@ def _after(query: Select[Any], order: tuple[Any, ...], after: str | None) -> Sel
     line_class, seconds, micros, ticket_id = _numbers(after)
     moment = datetime.fromtimestamp(seconds, tz=UTC).replace(microsecond=micros)
     place = (line_class, moment, ticket_id)[-len(order) :]
-    return query.where(tuple_(*order) > tuple_(*place))
+    return query.where(tuple_(*order) > tuple_(*(literal(value) for value in place)))

@@ -1,4 +1,4 @@
-"""The small forms that a ticket's page opens: each is a fragment for the dialog, or a page of its own without scripts."""
+"""The small forms that a ticket's page opens: a fragment for the dialog, or a page of its own without scripts."""
 
 from collections.abc import Callable
 from typing import Any

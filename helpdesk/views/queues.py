@@ -1,5 +1,7 @@
 """My queues, and the line of one queue."""
 
+from typing import Any
+
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -86,14 +88,14 @@ def _tabs(queue: Queue, current: View) -> list[tuple[str, str, bool]]:
     ]
 
 
-def _list(queue: Queue) -> dict[str, object]:
+def _list(queue: Queue) -> dict[str, Any]:
     view = View(request.args.get("view", View.WAITING)) if request.args.get("view") in list(View) else View.WAITING
     after = request.args.get("after")
     version = shapes.live_versions(f"queue:{queue.id}")
     page = of_queue(queue, view, after)
     may_work = permissions.may(current_user, Right.WORK, queue.id)
     now = clock.now()
-    here = {"queue_id": queue.id, "view": view.value}
+    here: dict[str, Any] = {"queue_id": queue.id, "view": view.value}
     topic = f"queue:{queue.id}"
     return {
         "list_version": version,

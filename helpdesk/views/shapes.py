@@ -92,7 +92,7 @@ def actions(ticket: Ticket, may_work: bool, may_supervise: bool) -> dict[str, st
     """What can be done with the ticket now, by whom it is looked at; what is absent is not offered."""
     if not may_work:
         return {}
-    at = {"ticket_id": ticket.id}
+    at: dict[str, Any] = {"ticket_id": ticket.id}
     mine = ticket.owner_id == current_user.id
     offered: dict[str, str | None] = {
         "edit": url_for("dialogs.show", name="edit", **at),

@@ -44,8 +44,8 @@ class File:
 class Claims:
     """What a message says of the thread it belongs to; nothing here is believed before it is proved.
 
-    `tokens` are signed parts of the addresses it was sent to, `header_ids` the Message-IDs that it answers (nearest first), `numbers` what looks like
-    ticket numbers in the subject.
+    `tokens` are signed parts of the addresses it was sent to, `header_ids` the Message-IDs that it answers (nearest
+    first), `numbers` what looks like ticket numbers in the subject.
     """
 
     tokens: list[str] = field(default_factory=list)
