@@ -141,7 +141,7 @@ class Customer(Model):
             self._changed(by, {"blocked": blocked})
 
     def add_identity(self, by: "User", namespace: str, value: str, shared: bool = False) -> "Identity":
-        """Add an address. Raises Refused for what is none, Conflict when another customer has it (details: `customer`)."""
+        """Add an address. Refused for what is none, Conflict when another customer has it (details: `customer`)."""
         value = _checked(namespace, value)
         if len(self.identities) >= MOST_IDENTITIES:
             raise Refused(_("A customer has at most 50 addresses."))
