@@ -1,9 +1,9 @@
 """Ticket numbers: unique, rising, with a check digit, and easy to dictate on the phone.
 
-A pattern such as `#######C` says how the text is made: a run of `#` is the sequence (padded to the run's length, longer
-when it outgrows it), `C` a check digit over all digits before it, `YYYY`, `YY`, `MM`, `DD` the project's date;
-everything else stands for itself. Numbers are compared by their key (letters and digits only, upper case), so spaces and dashes never matter and
-a changed pattern leaves old numbers findable.
+A pattern such as `#######C` says how the text is made: a run of `#` is the sequence (padded to the run's length,
+longer when it outgrows it), `C` a check digit over all digits before it, `YYYY`, `YY`, `MM`, `DD` the project's date;
+everything else stands for itself. Numbers are compared by their key (letters and digits
+only, upper case), so spaces and dashes never matter and a changed pattern leaves old numbers findable.
 """
 
 import re
