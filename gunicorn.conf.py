@@ -4,12 +4,15 @@ from gevent import monkey
 
 monkey.patch_all()  # before anything opens a socket; psycopg and redis-py then wait without blocking others
 
-import os  # noqa: E402
+from pathlib import Path  # noqa: E402
 
-_host, _port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000"
+from helpdesk.config import load  # noqa: E402
 
-bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
-workers = int(os.environ.get("WEB_WORKERS") or 2)
+_config = load()
+_memory = Path("/dev/shm")  # noqa: S108 - for a heartbeat file, which must not wait for a disk
+
+bind = f"[{_config.host}]:{_config.port}" if ":" in _config.host else f"{_config.host}:{_config.port}"
+workers = _config.web_workers
 worker_class = "gevent"
 worker_connections = 2000  # event streams are held open: one per browser
 preload_app = False  # each worker patches before it imports
@@ -25,7 +28,7 @@ accesslog = None
 errorlog = "-"
 loglevel = "warning"
 proc_name = "helpdesk-web"
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 - a heartbeat file
+worker_tmp_dir = str(_memory) if _memory.is_dir() else None
 
 
 def post_worker_init(worker: object) -> None:  # noqa: ARG001 - gunicorn passes it
