@@ -31,7 +31,7 @@ proc_name = "helpdesk-web"
 worker_tmp_dir = str(_memory) if _memory.is_dir() else None
 
 
-def post_worker_init(worker: object) -> None:  # noqa: ARG001 - gunicorn passes it
+def post_worker_init(worker: object) -> None:
     """End event streams at the first signal to stop, so that the graceful time is left for requests."""
     import signal
 
