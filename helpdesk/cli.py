@@ -9,6 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Flask
 from flask_migrate import Migrate, upgrade
+from sqlalchemy.exc import OperationalError
 
 from helpdesk import ROOT
 from helpdesk.db import db
@@ -35,10 +36,17 @@ def init_app(app: Flask) -> None:
 
 
 def migrate_database() -> None:
-    """Bring the database to this version. Raises StartError when it is of a newer one. Needs an application context."""
+    """Bring the database to this version. Raises StartError when it is of a newer one or cannot be reached.
+
+    Needs an application context.
+    """
     known = {revision.revision for revision in ScriptDirectory(MIGRATIONS).walk_revisions()}
-    with db.engine.connect() as connection:
-        present = MigrationContext.configure(connection).get_current_revision()
+    try:
+        with db.engine.connect() as connection:
+            present = MigrationContext.configure(connection).get_current_revision()
+    except OperationalError as error:
+        where = db.engine.url.render_as_string(hide_password=True)
+        raise StartError(f"The database {where} cannot be used: {' '.join(str(error.orig).split())}") from error
     if present is not None and present not in known:
         raise StartError(
             f"The database is of a newer version of the helpdesk (revision {present}). "
