@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
@@ -23,10 +23,12 @@ from helpdesk.models.ticket.core import actor_columns
 from queues.channels import adapter_for
 from queues.channels.base import Dropped, Inbound, NotUnderstood, Understood
 from queues.interpret import interpret, store_files
+from queues.lanes import ring_after_commit
 
 log = structlog.get_logger(__name__)
 
 BATCH = 50
+NEXT_IDS = text("SELECT nextval(pg_get_serial_sequence('inbound_events', 'id')) FROM generate_series(1, :count)")
 MOST_ATTEMPTS = 3
 LEASE_SECONDS = 120
 
@@ -53,31 +55,32 @@ def accept_many(channel_id: int, inbounds: Sequence[Inbound]) -> int:
     Raises when nothing was stored; the source must then keep what it has.
     """
     with transaction() as session:
-        fresh = 0
-        for inbound in inbounds:
-            event = InboundEvent(
-                channel_id=channel_id, size=len(inbound.raw), envelope=inbound.envelope, reason=inbound.problem
-            )
-            event.raw = RawInput(data=inbound.raw)
-            with session.begin_nested() as savepoint:
-                session.add(event)
-                session.flush()
-                if not _claim_key(channel_id, inbound.dedup_key, event.id):
-                    savepoint.rollback()
-                    continue
-            fresh += 1
-        count(channel_id, received=fresh, waiting=fresh)
-    return fresh
+        ids = session.scalars(NEXT_IDS, {"count": len(inbounds)}).all()
+        fresh = _claim_keys(channel_id, dict(zip(ids, inbounds, strict=True)))
+        if fresh:
+            rows = [
+                {"id": id_, "channel_id": channel_id, "size": len(new.raw)}
+                | {"envelope": new.envelope, "reason": new.problem}
+                for id_, new in fresh.items()
+            ]
+            session.execute(insert(InboundEvent), rows)
+            session.execute(insert(RawInput), [{"event_id": id_, "data": new.raw} for id_, new in fresh.items()])
+            ring_after_commit("intake")
+        count(channel_id, received=len(fresh), waiting=len(fresh))
+    return len(fresh)
 
 
-def _claim_key(channel_id: int, dedup_key: str, event_id: int) -> bool:
-    statement = (
-        insert(DedupKey)
-        .values(channel_id=channel_id, digest=digest(dedup_key), event_id=event_id)
-        .on_conflict_do_nothing()
-        .returning(DedupKey.event_id)
+def _claim_keys(channel_id: int, by_id: dict[int, Inbound]) -> dict[int, Inbound]:
+    """Those of the events whose keys are new; the keys are ours from now on. In one order, so that nobody deadlocks."""
+    rows = sorted(
+        ({"channel_id": channel_id, "digest": digest(new.dedup_key), "event_id": id_} for id_, new in by_id.items()),
+        key=lambda row: (row["digest"], row["event_id"]),
     )
-    return db.session.scalar(statement) is not None
+    if not rows:
+        return {}
+    statement = insert(DedupKey).on_conflict_do_nothing().returning(DedupKey.event_id)
+    won = set(db.session.scalars(statement, rows))
+    return {id_: new for id_, new in by_id.items() if id_ in won}
 
 
 def known(channel_id: int, dedup_keys: Iterable[str]) -> set[str]:
