@@ -98,7 +98,7 @@ class Attempt(Model):
 class Breaker(Model):
     """A server that cannot be reached, or a sign-in that is refused: until `open_until` nobody tries, then one does.
 
-    `key` is `host:<name>:<port>` or `channel:<id>`; the row goes with the first success.
+    `key` names server and account, see `queues.breakers`; the row goes with the first success.
     """
 
     __tablename__ = "breakers"

@@ -293,7 +293,7 @@ class Adapter(ABC):
         raise NotImplementedError(f"channels of the kind {self.kind} do not send")
 
     def remote(self, settings: dict[str, Any]) -> str:  # noqa: ARG002 - for kinds that override it
-        """The server that messages are handed to, e.g. `smtp.example.com:465`; "" where there is none to wait for."""
+        """Server and account that messages are handed to, e.g. `user at host:465`; "" where there is none to wait for."""
         return ""
 
     @abstractmethod

@@ -72,8 +72,11 @@ class EmailAdapter(Adapter):
         return understand(_parser().parse_or_headers(inbound.raw), inbound.envelope)
 
     def remote(self, settings: dict[str, Any]) -> str:
-        """The outgoing server; without one, mail lands in the local folder."""
-        return f"{settings['smtp_host']}:{settings.get('smtp_port', '')}" if settings.get("smtp_host") else ""
+        """The outgoing server and who signs in there; without a server, mail lands in the local folder."""
+        if not settings.get("smtp_host"):
+            return ""
+        account = settings.get("smtp_user") or settings.get("user") or settings.get("address", "")
+        return f"{account} at {settings['smtp_host']}:{settings.get('smtp_port', '')}"
 
     def compose(self, letter: Letter, settings: dict[str, Any]) -> Outbound:
         """Make the bytes of a mail; see `compose.py`."""

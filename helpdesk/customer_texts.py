@@ -1,0 +1,73 @@
+"""Texts that customers read: those the administrators wrote, else ready ones; variables come from a fixed list."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from helpdesk.db import db
+from helpdesk.models.queue import CustomerText
+
+LANGUAGES = ("en", "ru", "uk")
+ACKNOWLEDGEMENT = "acknowledgement"
+REFUSAL = "refusal"
+VARIABLES = ("number", "subject", "name", "queue", "project", "operator")
+_VARIABLE = re.compile(r"\{([a-z]+)\}")
+
+
+@dataclass(frozen=True)
+class Text:
+    """A subject ("" = as the thread is called) and a body, both with variables such as {number}."""
+
+    subject: str
+    body: str
+
+
+READY: dict[tuple[str, str], Text] = {
+    (ACKNOWLEDGEMENT, "en"): Text(
+        "",
+        "Hello!\n\nWe have received your message. Its number is {number}.\n"
+        "We answer in the order in which messages arrive. To add something, simply reply to this mail.",
+    ),
+    (ACKNOWLEDGEMENT, "ru"): Text(
+        "",
+        "Здравствуйте!\n\nМы получили ваше сообщение. Его номер — {number}.\n"
+        "Мы отвечаем в порядке поступления. Чтобы что-то добавить, просто ответьте на это письмо.",
+    ),
+    (ACKNOWLEDGEMENT, "uk"): Text(
+        "",
+        "Вітаємо!\n\nМи отримали ваше повідомлення. Його номер — {number}.\n"
+        "Ми відповідаємо в порядку надходження. Щоб щось додати, просто дайте відповідь на цей лист.",
+    ),
+    (REFUSAL, "en"): Text(
+        "",
+        "Hello!\n\nYour request {number} is closed, so this message was not added to the work of our operators.\n"
+        "If you need help again, please write a new mail with a new subject.",
+    ),
+    (REFUSAL, "ru"): Text(
+        "",
+        "Здравствуйте!\n\nВаше обращение {number} закрыто, поэтому это сообщение не попадёт к операторам.\n"
+        "Если вам снова нужна помощь, напишите, пожалуйста, новое письмо с новой темой.",
+    ),
+    (REFUSAL, "uk"): Text(
+        "",
+        "Вітаємо!\n\nВаше звернення {number} закрите, тому це повідомлення не потрапить до операторів.\n"
+        "Якщо вам знову потрібна допомога, напишіть, будь ласка, новий лист із новою темою.",
+    ),
+}
+
+
+def customer_text(project_id: int, key: str, language: str) -> Text:
+    """The text in the reader's language: the project's own one, else the ready one."""
+    language = language if language in LANGUAGES else "en"
+    own = db.session.get(CustomerText, (project_id, key, language))
+    return Text(own.subject, own.body) if own is not None else READY[key, language]
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """`text` with its known variables replaced, once; what is unknown stays as it is written."""
+    return _VARIABLE.sub(lambda found: values.get(found[1], found[0]), text)
+
+
+def unknown_variables(text: str) -> list[str]:
+    """Words in braces that are no variables, for the person who writes the text."""
+    return [name for name in dict.fromkeys(_VARIABLE.findall(text)) if name not in VARIABLES]

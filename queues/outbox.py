@@ -1,0 +1,218 @@
+"""The outbox: which messages leave now, who sends them, and that nobody else does.
+
+Messages of one conversation leave in the order in which they were written: only the first may be taken. What failed, is
+unknown or was taken back never holds up the rest; what was put off by the other side does not either (a later mail may
+overtake an earlier one that its server refuses for now), unless both are due.
+
+A drain leases small batches and hands them to a few threads, because servers take their time. A lease is short and
+renewed while the thread lives, so the work of a killed process is found within a minute.
+"""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+
+import structlog
+from flask import Flask, current_app
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import aliased
+
+from helpdesk import clock
+from helpdesk.db import db, transaction
+from helpdesk.models import Channel, Message, OutboxItem
+from helpdesk.models.message import DeliveryState
+from queues import breakers, delivery
+from queues.delivery import Taken
+
+log = structlog.get_logger(__name__)
+
+THREADS = 6
+MOST_PER_CHANNEL = 3  # so that one slow server never has all threads
+LEASE_SECONDS = 60
+RENEW_SECONDS = 15
+LONGEST_SENDING = 20 * 60  # seconds; beyond all time-outs of the wire, then the lease is let go
+PATIENCE_SECONDS = 5.0  # how long a drain that must end waits for what is under way
+
+
+def drain(stopping: Callable[[], bool] = lambda: False) -> int:
+    """Send what is due until nothing is; returns how many messages were handled. Safe in several processes at once.
+
+    What is still under way when it must end goes on in its thread, under its lease.
+    """
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # what a context in a thread is made from
+    handled = 0
+    delivery.settle_lost()
+    while not stopping():
+        was_busy = crew.busy()  # before the look: what ends later may free the next message of its conversation
+        room, full = crew.room()
+        batch = take(room, full) if room else []
+        crew.start(app, batch)
+        handled += len(batch)
+        if not batch:
+            if not was_busy:
+                return handled
+            crew.wait(1.0)
+    crew.wait_until_idle(PATIENCE_SECONDS)
+    return handled
+
+
+def take(most: int, busy: Collection[int] = ()) -> list[Taken]:
+    """Lease up to `most` due messages of channels other than `busy`, at most one of each conversation."""
+    with transaction():
+        waiting, to_probe = breakers.closed_ways()
+        taken: list[Taken] = []
+        for key, channel_ids in to_probe.items():
+            if breakers.lock(key) is None:
+                continue
+            found = _lease(1, OutboxItem.channel_id.in_(channel_ids - set(busy)), probe=True)
+            if found:
+                breakers.hold(key)
+            taken += found
+        elsewhere = OutboxItem.channel_id.not_in(waiting | set(busy))
+        return [*taken, *_lease(max(most - len(taken), 0), elsewhere)]
+
+
+def _lease(most: int, where: ColumnElement[bool], probe: bool = False) -> list[Taken]:
+    due = (
+        select(OutboxItem.id)
+        .join(Channel, Channel.id == OutboxItem.channel_id)
+        .where(
+            OutboxItem.state.in_([DeliveryState.QUEUED, DeliveryState.DEFERRED]),
+            OutboxItem.not_before <= clock.SQL_NOW,
+            Channel.enabled,
+            where,
+            ~_held_up(),
+        )
+        .order_by(OutboxItem.not_before, OutboxItem.id)
+        .limit(most)
+        .with_for_update(of=OutboxItem, skip_locked=True, key_share=True)
+    )
+    token = uuid.uuid4().hex
+    leased = (
+        update(OutboxItem)
+        .where(OutboxItem.id.in_(due.scalar_subquery()))
+        .values(
+            state=DeliveryState.SENDING,
+            attempts=OutboxItem.attempts + 1,
+            lease_token=token,
+            lease_until=_lease_end(),
+            dot_at=None,
+        )
+        .returning(OutboxItem.id, OutboxItem.channel_id, OutboxItem.message_id)
+        .execution_options(synchronize_session=False)
+    )
+    rows = sorted(db.session.execute(leased).tuples()) if most else []
+    if rows:
+        messages = [row[2] for row in rows]
+        db.session.execute(
+            update(Message)
+            .where(Message.id.in_(messages))
+            .values(delivery=DeliveryState.SENDING)
+            .execution_options(synchronize_session=False)
+        )
+    return [Taken(item_id, channel_id, token, probe) for item_id, channel_id, _ in rows]
+
+
+def _held_up() -> ColumnElement[bool]:
+    """Whether an earlier message of the conversation must leave first."""
+    earlier = aliased(OutboxItem)
+    first = or_(
+        earlier.state.in_([DeliveryState.QUEUED, DeliveryState.SENDING]),
+        and_(earlier.state == DeliveryState.DEFERRED, earlier.not_before <= clock.SQL_NOW),
+    )
+    return (
+        select(earlier.id)
+        .where(earlier.conversation_id == OutboxItem.conversation_id, earlier.seq < OutboxItem.seq, first)
+        .exists()
+    )
+
+
+def _lease_end() -> ColumnElement[object]:
+    return clock.SQL_NOW + func.make_interval(0, 0, 0, 0, 0, 0, LEASE_SECONDS)
+
+
+@dataclass
+class Crew:
+    """The sending threads of this process and what they are at. Threads begin with the first message and stay."""
+
+    tasks: "SimpleQueue[tuple[Flask, Taken]]" = field(default_factory=SimpleQueue)
+    under_way: dict[Taken, float] = field(default_factory=dict)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    threads: int = 0
+
+    def room(self) -> tuple[int, set[int]]:
+        """How many more messages can be begun, and the channels that have enough of them already."""
+        with self.changed:
+            at_work = [taken.channel_id for taken in self.under_way]
+            full = {channel for channel in at_work if at_work.count(channel) >= MOST_PER_CHANNEL}
+            return THREADS - len(at_work), full
+
+    def start(self, app: Flask, batch: list[Taken]) -> None:
+        """Have these sent."""
+        with self.changed:
+            for taken in batch:
+                self.under_way[taken] = time.monotonic()
+                self.tasks.put((app, taken))
+            while batch and self.threads < THREADS:
+                self.threads += 1
+                threading.Thread(target=self._work, name=f"sender-{self.threads}", daemon=True).start()
+                if self.threads == 1:
+                    threading.Thread(target=self._renew, args=(app,), name="lease-keeper", daemon=True).start()
+
+    def busy(self) -> bool:
+        """Whether anything is under way."""
+        return bool(self.under_way)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until one message under way comes to an end, but not longer than this."""
+        with self.changed:
+            if self.under_way:
+                self.changed.wait(seconds)
+
+    def wait_until_idle(self, seconds: float) -> None:
+        """Wait until nothing is under way, but not longer than this."""
+        with self.changed:
+            self.changed.wait_for(lambda: not self.under_way, seconds)
+
+    def _work(self) -> None:
+        while True:
+            app, taken = self.tasks.get()
+            try:
+                with app.app_context():
+                    delivery.deliver(taken)
+            except Exception:
+                # The thread must live on. The lease runs out, and the item is tried again or becomes unknown.
+                log.exception("sending failed", item=taken.item_id)
+            finally:
+                with self.changed:
+                    del self.under_way[taken]
+                    self.changed.notify_all()
+
+    def _renew(self, app: Flask) -> None:
+        """Keep the leases of what is under way, except where it takes longer than anything may."""
+        while True:
+            time.sleep(RENEW_SECONDS)
+            with self.changed:
+                alive = [one for one, since in self.under_way.items() if time.monotonic() - since < LONGEST_SENDING]
+            if not alive:
+                continue
+            try:
+                with app.app_context(), transaction() as session:
+                    session.execute(
+                        update(OutboxItem)
+                        .where(
+                            OutboxItem.id.in_([one.item_id for one in alive]),
+                            OutboxItem.lease_token.in_([one.token for one in alive]),
+                            OutboxItem.state == DeliveryState.SENDING,
+                        )
+                        .values(lease_until=_lease_end())
+                    )
+            except DBAPIError as error:
+                log.warning("leases could not be renewed", error=str(error.orig)[:500])
+
+
+crew = Crew()
