@@ -7,128 +7,18 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
-import threading
-import time
-from pathlib import Path
 
 import psutil
 import pytest
 
 from helpdesk import keeper as keeping
 from helpdesk.processes import account_named, identity
+from tests.tools import parents
+from tests.tools.parents import PATIENCE, TOYS, Copy, alive, eventually
 
-TOYS = Path(__file__).parent / "tools" / "toys.py"
-PATIENCE = 60.0  # seconds before a hanging test is given up; nothing is measured against it
+folder, start = parents.folder, parents.start  # fixtures
+
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def eventually(question, what):
-    until = time.monotonic() + PATIENCE
-    while not (answer := question()):
-        assert time.monotonic() < until, f"in vain waited for: {what}"
-        time.sleep(0.05)
-    return answer
-
-
-class Copy:
-    """One running parent with toy children."""
-
-    def __init__(
-        self,
-        data: Path,
-        port: int | None = None,
-        user: str | None = None,
-        python: str = sys.executable,
-        **environment: str,
-    ) -> None:
-        self.data = data
-        self.port = port or free_port()
-        cleared = ("DATABASE_URL", "REDIS_URL", "LMTP_PORT", "HOST", "BASE_URL")
-        inherited = {k: v for k, v in os.environ.items() if k not in cleared}
-        account = account_named(user) if user else None
-        self.lines: list[str] = []
-        self.process = subprocess.Popen(
-            [python, str(TOYS), "parent"],
-            env=inherited | {"HELPDESK_DATA": str(data), "PORT": str(self.port)} | environment,
-            cwd="/",
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            **({"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}),
-        )
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self) -> None:
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip())
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines)
-
-    def says(self, words: str) -> str:
-        def found():
-            assert words in self.text or self.process.poll() is None, self.text
-            return next((line for line in self.lines if words in line), None)
-
-        return eventually(found, f"{words!r} in\n{self.text}")
-
-    def ready(self) -> "Copy":
-        self.says("The helpdesk is ready")
-        return self
-
-    def pids(self) -> dict[str, int]:
-        try:
-            return {entry["name"]: entry["pid"] for entry in json.loads((self.data / "run/pids.json").read_text())}
-        except (FileNotFoundError, NotADirectoryError):
-            return {}
-
-    def stop(self, sign: signal.Signals = signal.SIGTERM) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(sign)
-        code = self.process.wait(PATIENCE)
-        self.reader.join(PATIENCE)
-        return code
-
-
-@pytest.fixture
-def folder():
-    made = Path(tempfile.mkdtemp(prefix="hd-"))
-    made.chmod(0o711)
-    yield made
-    shutil.rmtree(made)
-
-
-@pytest.fixture
-def start(folder):
-    copies = []
-
-    def starter(name="d", **more):
-        copies.append(Copy(folder / name, **more))
-        return copies[-1]
-
-    yield starter
-    for copy in copies:
-        recorded = copy.pids().values()
-        copy.stop()
-        for pid in recorded:  # only after a failed test is anything left
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-
-
-def alive(pids) -> list[int]:
-    return [pid for pid in pids if identity(pid) is not None]
 
 
 def test_start_says_where_and_how_to_sign_in_and_stop_leaves_nothing(start):
@@ -314,9 +204,7 @@ def test_who_ignores_the_signal_is_killed_with_its_children(start):
 
 def members(copy: Copy) -> dict[str, int]:
     """The members of the toy crew and their pids, both known."""
-    path = copy.data / "run" / "crew.json"
-    found = {entry["name"]: entry["pid"] for entry in json.loads(path.read_text())} if path.exists() else {}
-    return found if len(found) == 2 else {}
+    return copy.crew() if len(copy.crew()) == 2 else {}
 
 
 def test_a_crew_is_forked_named_and_ends_with_its_keeper(start):
