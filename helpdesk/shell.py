@@ -53,9 +53,10 @@ def add_nav(app: Flask, *items: NavItem) -> None:
 
 
 def navigation(section: Section) -> list[NavItem]:
-    """The entries of one section of the rail that the signed-in user may see."""
+    """The entries of one section of the rail that this installation has and the signed-in user may see."""
     items: list[NavItem] = current_app.extensions.get("navigation", [])
-    return [item for item in items if item.section == section and item.shows(current_user)]
+    present = current_app.view_functions
+    return [i for i in items if i.section == section and i.endpoint in present and i.shows(current_user)]
 
 
 def url_if(endpoint: str, **values: Any) -> str | None:
