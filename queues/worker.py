@@ -18,7 +18,7 @@ from rq.worker import WorkerStatus
 
 from helpdesk.config import settings
 from queues import jobs
-from queues.lanes import lane_queue
+from queues.lanes import forget_worker, lane_queue, note_worker
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +42,16 @@ class LaneWorker(SimpleWorker):
         if self.get_state() != WorkerStatus.BUSY:
             raise StopRequested
         self._stop_requested = True
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Say that this worker lives, also to a Redis that was wiped meanwhile."""
+        super().heartbeat(timeout, pipeline)
+        note_worker(self.name, self.queues[0].name, self.connection)
+
+    def teardown(self) -> None:
+        """Say that this worker ends."""
+        forget_worker(self.name, self.queues[0].name, self.connection)
+        super().teardown()  # type: ignore[no-untyped-call]  # rq leaves it untyped
 
     def subscribe(self) -> None:
         """Take no commands over Redis: a thread and a connection less, and one door fewer."""
@@ -69,7 +79,9 @@ def work(lane: str) -> None:
 
 
 def _listen(lane: str) -> None:
-    connection = redis.Redis.from_url(settings().redis_url, socket_connect_timeout=2, socket_keepalive=True)
+    url = settings().redis_url
+    over_network = {} if url.startswith("unix:") else {"socket_keepalive": True}
+    connection = redis.Redis.from_url(url, socket_connect_timeout=2, **over_network)
     try:
         worker = LaneWorker(
             [lane_queue(lane, connection)],
