@@ -74,6 +74,16 @@ def number_key(text: str) -> str:
     return "".join(c for c in text.upper() if c.isascii() and c.isalnum())
 
 
+_RUN = re.compile(r"\d(?:[ \u00a0\u202f./-]?\d){3,15}")
+_WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{1,8}[-./ ]?\d(?:[ ./-]?\d){2,15}")
+
+
+def number_candidates(text: str, most: int = 10) -> list[str]:
+    """What in a text may be a ticket number, written together, in groups or with a prefix, as comparison keys."""
+    found = [match[0] for match in _WORD.finditer(text[:1000])] + [match[0] for match in _RUN.finditer(text[:1000])]
+    return list(dict.fromkeys(number_key(part) for part in found))[:most]
+
+
 def group_digits(number: str) -> str:
     """The number as people read and dictate it: plain digits in groups, anything else as it stands."""
     if not number.isdigit() or len(number) < 5:

@@ -13,7 +13,7 @@ from sqlalchemy import exists, or_, select
 from helpdesk.db import db
 from helpdesk.models import Channel, Identity, Message, Participant, Ticket
 from helpdesk.models.ticket import header_hash
-from helpdesk.numbers import number_key
+from helpdesk.numbers import number_candidates, number_key
 from queues.channels.base import Understood
 from queues.channels.email import tokens
 
@@ -39,7 +39,7 @@ def prove(message: Understood) -> Proof:
     for header_id in message.claims.header_ids:
         if (ticket_id := tokens.ticket_of_message_id(header_id)) is not None:
             return _signed(ticket_id, "signed message id", message)
-    claimed = _by_known_ids(message.claims.header_ids) + _by_numbers(message.claims.numbers)
+    claimed = _by_known_ids(message.claims.header_ids) + _by_numbers(message)
     for how, ticket in claimed:
         if takes_part(message, ticket):
             return Proof(ticket, how)
@@ -103,8 +103,9 @@ def _by_known_ids(header_ids: Sequence[str]) -> list[tuple[str, Ticket]]:
     return [("known message id", follow_merges(db.session.get_one(Ticket, ticket_id))) for ticket_id in ids]
 
 
-def _by_numbers(numbers: Sequence[str]) -> list[tuple[str, Ticket]]:
-    keys = [key for key in (number_key(number) for number in numbers[:10]) if key]
+def _by_numbers(message: Understood) -> list[tuple[str, Ticket]]:
+    stated = [key for key in (number_key(number) for number in message.claims.numbers[:10]) if key]
+    keys = [*stated, *number_candidates(message.subject)]
     if not keys:
         return []
     tickets = db.session.scalars(select(Ticket).where(Ticket.number_key.in_(keys)))
