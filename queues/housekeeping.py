@@ -4,10 +4,10 @@ A chore does a bounded piece of work in short transactions and returns how much 
 """
 
 from collections.abc import Callable
-from typing import Any, cast
+from datetime import timedelta
 
 import structlog
-from sqlalchemy import CursorResult, Delete, Select, delete, func, select, text
+from sqlalchemy import CursorResult, Delete, Integer, Select, delete, func, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from helpdesk.clock import SQL_NOW
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 AT_ONCE = 200
 RAW_AT_ONCE = 500
-LINK_DAYS = 30
+LINK_KEPT = timedelta(days=30)
 
 
 def wake_tickets() -> int:
@@ -34,7 +34,7 @@ def wake_tickets() -> int:
 
 def promote_tickets() -> int:
     """Let tickets go first that stood in line as long as their queue lets more urgent ones pass them."""
-    limit = func.make_interval(0, 0, 0, 0, 0, Queue.longest_pass_minutes)
+    limit = func.make_interval(0, 0, 0, 0, 0, Queue.longest_pass_minutes.cast(Integer))
     due = (
         select(Ticket.id)
         .join(Queue, Queue.id == Ticket.queue_id)
@@ -52,7 +52,7 @@ def purge_raw() -> int:
         .join(RawInput, RawInput.event_id == InboundEvent.id)
         .where(
             InboundEvent.state.in_([InboundState.TICKETED, InboundState.DROPPED]),
-            InboundEvent.finished_at < SQL_NOW - func.make_interval(0, 0, 0, settings().raw_retention_days),
+            InboundEvent.finished_at < SQL_NOW - timedelta(days=settings().raw_retention_days),
         )
         .order_by(InboundEvent.id)
         .limit(RAW_AT_ONCE)
@@ -67,9 +67,7 @@ def forget_sessions() -> int:
             (UserSession.expires_at < SQL_NOW) | (UserSession.last_active_at < SQL_NOW - IDLE_LIMIT)
         )
     )
-    links = _delete(
-        delete(PasswordLink).where(PasswordLink.expires_at < SQL_NOW - func.make_interval(0, 0, 0, LINK_DAYS))
-    )
+    links = _delete(delete(PasswordLink).where(PasswordLink.expires_at < SQL_NOW - LINK_KEPT))
     with transaction():
         sweep_try_counts()
     return ended + links
@@ -121,4 +119,5 @@ def _still(due: Select[tuple[int]], ticket_id: int) -> Select[tuple[Ticket]]:
 def _delete(statement: Delete) -> int:
     with transaction() as session:
         done = session.execute(statement, execution_options={"synchronize_session": False})
-        return cast("CursorResult[Any]", done).rowcount
+        assert isinstance(done, CursorResult)
+        return done.rowcount
