@@ -60,7 +60,7 @@ def cli() -> None:
 def main() -> None:
     """Entry point of the command `helpdesk`: a StartError is one sentence on the terminal, not a traceback."""
     try:
-        cli(obj=create_app)  # commands that need the application ask for it: see helpdesk.cli.needs_app
+        cli(obj=create_app)  # commands that need the application ask for it: see helpdesk.commands
     except StartError as error:
         click.echo(str(error), err=True)
         sys.exit(1)

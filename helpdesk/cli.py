@@ -1,9 +1,5 @@
 """Commands of the desk itself."""
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any
-
 import click
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -12,22 +8,12 @@ from flask_migrate import Migrate, upgrade
 from sqlalchemy.exc import OperationalError
 
 from helpdesk import ROOT
+from helpdesk.commands import needs_app
 from helpdesk.db import db
 from helpdesk.errors import StartError
 
 MIGRATIONS = str(ROOT / "migrations")
-
-
-def needs_app(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Run a command's function inside an application context. The root command carries the factory as its object."""
-
-    @wraps(function)
-    def inside(*args: Any, **kwargs: Any) -> Any:
-        factory = click.get_current_context().find_root().obj
-        with factory().app_context():
-            return function(*args, **kwargs)
-
-    return inside
+__all__ = ["MIGRATIONS", "init_app", "migrate", "migrate_database", "needs_app"]
 
 
 def init_app(app: Flask) -> None:

@@ -2,7 +2,7 @@
 
 import click
 
-from helpdesk.cli import needs_app
+from helpdesk.commands import needs_app
 
 
 @click.command("worker")
@@ -64,3 +64,30 @@ def retry(event_id: int | None, every: bool) -> None:
         click.echo(f"Entry {event_id} is waiting to be understood again.")
     else:
         click.echo(f"Waiting to be understood again: {retry_all()}.")
+
+
+@mail.command("inspect")
+@click.argument("files", nargs=-1, required=True)
+@click.option("--json", "json_output", is_flag=True, help="One JSON object a line.")
+@click.pass_context
+def inspect(context: click.Context, files: tuple[str, ...], json_output: bool) -> None:
+    """Show what the helpdesk makes of mails in files ("-" is standard input). Needs no database."""
+    from queues.channels.email.inspect import inspect_files
+
+    context.exit(inspect_files(list(files), json_output))
+
+
+@mail.command("deliver")
+@click.option("--channel", required=True, help="Name of the mail channel.")
+@click.option("--sender", help="Envelope sender, as the mail server knows it.")
+@click.option("--recipient", "recipients", multiple=True, help="Envelope recipient; may be given several times.")
+@click.pass_context
+def deliver(context: click.Context, channel: str, sender: str | None, recipients: tuple[str, ...]) -> None:
+    """Take one mail from standard input; exits with 0 once it is stored, with 75 when it has to be tried again."""
+    import sys
+
+    from queues.deliver import deliver_safely
+
+    code, words = deliver_safely(context.find_root().obj, channel, sys.stdin.buffer, sender, list(recipients))
+    click.echo(words, err=code != 0)
+    context.exit(code)

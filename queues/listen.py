@@ -19,6 +19,8 @@ from flask import Flask, current_app
 from helpdesk.config import settings
 from queues.channels import adapter_for, adapters
 from queues.channels.base import SourceTrouble, StoreAway
+from queues.channels.email.lmtp import LmtpServer
+from queues.doors import lmtp_server
 from queues.held import HeldChannel, take_hold, wanted
 from queues.locks import ChannelLocks
 
@@ -89,12 +91,14 @@ class Listener:
         self.app = app
         self.locks = ChannelLocks()
         self.runners: dict[int, Runner] = {}
+        self.door: LmtpServer | None = None
         self.stop = threading.Event()
 
     def run(self) -> None:
         """Hold channels until `stop` is set."""
         try:
             while not self.stop.is_set():
+                self.open_door()
                 try:
                     self.look()
                 except (StoreAway, psycopg.Error) as error:
@@ -102,6 +106,20 @@ class Listener:
                 self.stop.wait(LOOK_SECONDS)
         finally:
             self.end()
+
+    def open_door(self) -> None:
+        """Open the LMTP door where there is to be one; of several processes on a machine the first one has it."""
+        if self.door is not None or not settings().lmtp_port:
+            return
+        door = lmtp_server(self.app)
+        try:
+            door.start()
+        except OSError as error:
+            log.warning("LMTP door not open", error=str(error))
+            door.stop(no_assert=True)
+            return
+        self.door = door
+        log.info("LMTP door open", host=settings().lmtp_host, port=settings().lmtp_port)
 
     def look(self) -> None:
         """Bring the runners in line with the channels: stop what changed, start what is free."""
@@ -136,6 +154,8 @@ class Listener:
         """Stop all runners and let go of their channels; a runner that does not listen is left to die with us."""
         for runner in self.runners.values():
             runner.channel.stop.set()
+        if self.door is not None:
+            self.door.stop()
         until = time.monotonic() + LAST_WORDS_SECONDS
         for runner in self.runners.values():
             runner.join(max(0.0, until - time.monotonic()))
@@ -156,6 +176,4 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    if settings().lmtp_port:
-        log.info("LMTP door", port=settings().lmtp_port)
     listener.run()
