@@ -16,6 +16,7 @@ import psycopg
 import structlog
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from helpdesk import clock, files
 from helpdesk.db import db, transaction
@@ -153,7 +154,7 @@ def _turn(lock: TimetableLock) -> float:
         if not lock.take():
             return STAND_BY_SECONDS
         tick()
-    except (psycopg.Error, DBAPIError) as error:
+    except (psycopg.Error, DBAPIError, PoolTimeout) as error:
         log.warning("timetable waits for the database", error=str(error)[:500])
         return STAND_BY_SECONDS
     finally:

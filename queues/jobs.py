@@ -10,6 +10,7 @@ from importlib import import_module
 
 import structlog
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from helpdesk.db import db
 from queues import lanes
@@ -37,8 +38,8 @@ def drain(lane: str, seconds: float = LONGEST_SECONDS) -> int:
 
     try:
         handled = _work(lane)(stopping)
-    except DBAPIError as error:
-        log.warning("lane could not be worked on", lane=lane, error=str(error.orig)[:500])
+    except (DBAPIError, PoolTimeout) as error:
+        log.warning("lane could not be worked on", lane=lane, error=str(error)[:500])
         return 0
     finally:
         db.session.remove()

@@ -5,6 +5,7 @@ carries nothing but the name of its lane; what is to be done is rows with leases
 would have started is found by the timetable (`queues.cron`) a second later.
 """
 
+import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ log = structlog.get_logger(__name__)
 LANES = ("intake", "outbox", "chores")
 BELL_SECONDS = 5  # how long one ring stands for all; a bell whose job was lost can be rung again after this
 UNHEARD_SECONDS = 60  # a ring that no worker took is forgotten: the rows are still there
+WORKER_SILENCE = 120  # seconds without a sign of life after which a worker counts as gone
 KEEP_FAILED_SECONDS = 24 * 3600
 LANE_OF_ROW: dict[type[Any], str] = {InboundEvent: "intake", OutboxItem: "outbox"}
 
@@ -71,6 +73,27 @@ def hush(lane: str) -> None:
         log.debug("bell not cleared; it clears itself", lane=lane, error=str(error))
 
 
+def note_worker(name: str, lane: str, to: "redis.Redis") -> None:
+    """Say that a worker of `lane` lives; it does so at least every WORKER_SILENCE / 2 seconds. Raises RedisError."""
+    now = time.time()
+    to.zadd(_crew(lane), {name: now})
+    to.zremrangebyscore(_crew(lane), 0, now - WORKER_SILENCE)
+
+
+def forget_worker(name: str, lane: str, to: "redis.Redis") -> None:
+    """Say that a worker of `lane` ends. Raises RedisError."""
+    to.zrem(_crew(lane), name)
+
+
+def count_workers(lane: str) -> int:
+    """How many workers of `lane` live, as far as Redis knows. Raises RedisError."""
+    return int(connection().zcount(_crew(lane), time.time() - WORKER_SILENCE, "+inf"))
+
+
+def _crew(lane: str) -> str:
+    return f"workers:{lane}"
+
+
 def ring_after_commit(*lanes: str) -> None:
     """Ring these lanes once when the present transaction is committed, never when it is rolled back."""
     info = db.session().info
@@ -90,15 +113,19 @@ def _bell(lane: str) -> str:
     return f"bell:{lane}"
 
 
-@event.listens_for(Session, "after_flush")
+def hear_commits() -> None:
+    """Ring for new rows of a lane by itself: whoever writes them need not know of lanes."""
+    if not event.contains(Session, "after_flush", _hear_rows):
+        event.listen(Session, "after_flush", _hear_rows)
+        event.listen(Session, "after_soft_rollback", _forget_bells)
+
+
 def _hear_rows(session: Session, _context: Any) -> None:
-    """New rows of a lane are what its bell is for; whoever writes them need not know of lanes."""
     lanes = {LANE_OF_ROW[type(row)] for row in session.new if type(row) in LANE_OF_ROW}
     if lanes:
         ring_after_commit(*lanes)
 
 
-@event.listens_for(Session, "after_soft_rollback")
 def _forget_bells(session: Session, previous: Any) -> None:
     if not previous.nested:
         session.info.pop("bells", None)

@@ -10,7 +10,7 @@ from helpdesk.db import db, transaction
 from helpdesk.errors import NotFound, Refused
 from helpdesk.models import Channel, InboundEvent, InboundState, RawInput, Right, User
 from helpdesk.permissions import queue_ids
-from queues import intake, lanes
+from queues import lanes
 
 PAGE = 50
 
@@ -49,17 +49,25 @@ def get_entry(user: User, event_id: int) -> InboundEvent:
     return entry
 
 
-def try_again(entry: InboundEvent, by: User) -> None:
-    """Put an entry back in line; a worker is told after the commit."""
-    intake.retry(entry.id, by)
+def try_again(entry_id: int, by: User | None) -> None:
+    """Put an entry back in line; a worker is told after the commit. Raises Refused when its raw input is gone."""
+    from queues import intake  # loads all that reads mail, which web processes need for this act alone
+
+    intake.retry(entry_id, by)
     lanes.ring_after_commit("intake")
+
+
+def leave_out(entry_id: int, by: User, reason: str) -> None:
+    """Leave an entry out for good. Raises Refused without a reason."""
+    from queues import intake  # see try_again
+
+    intake.drop(entry_id, by, reason)
 
 
 def retry_one(event_id: int) -> None:
     """The same from the terminal, by nobody in particular. Commits."""
     with transaction():
-        intake.retry(event_id, None)
-        lanes.ring_after_commit("intake")
+        try_again(event_id, None)
 
 
 def retry_all() -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, String, and_, cast, func, literal, select
+from sqlalchemy import ColumnElement, Select, String, and_, cast, func, literal, select
 
 from helpdesk.db import db
 from helpdesk.models import Channel, Queue, Tally, Ticket, User
@@ -49,12 +49,16 @@ class Ledger:
 
 def queue_figures(user: User) -> list[QueueFigures]:
     """Figures of all active queues that `user` may see, in alphabetical order, by one query."""
+    return figures_of_queues(and_(Queue.active, Queue.id.in_(queue_ids(user))))
+
+
+def figures_of_queues(condition: ColumnElement[bool]) -> list[QueueFigures]:
+    """Figures of the queues that meet a condition, in alphabetical order, by one query."""
     sums = _sums("queue:", Queue.id)
-    oldest = _oldest_waiting()
     query = (
-        select(Queue.id, Queue.name, sums.c.waiting, sums.c.active, oldest)
+        select(Queue.id, Queue.name, sums.c.waiting, sums.c.active, _oldest_waiting())
         .join(sums, literal(True))
-        .where(Queue.active, Queue.id.in_(queue_ids(user)))
+        .where(condition)
         .order_by(func.sort_key(Queue.name), Queue.id)
     )
     return [

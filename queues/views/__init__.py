@@ -1,0 +1,22 @@
+"""Pages that belong to the way of a message, one file per noun of the URL."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+def init_app(app: "Flask") -> None:
+    """Register the pages, and put their entries into the rail."""
+    from flask_babel import lazy_gettext as _l
+
+    from helpdesk.shell import NavItem, add_nav
+    from queues.views import claims, metrics, quarantine, status
+
+    for view in (claims, metrics, quarantine, status):
+        app.register_blueprint(view.pages)
+    add_nav(
+        app,
+        NavItem("watch", "status.show", _l("Status"), "activity", shows=lambda user: user.is_supervisor),
+        NavItem("watch", "quarantine.index", _l("Quarantine"), "shield", shows=lambda user: user.is_supervisor),
+    )

@@ -1,0 +1,50 @@
+"""The status page: whether anything is lost, what waits, and how everything is that this runs on."""
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from helpdesk import clock
+from helpdesk.auth import me, supervisors_only
+from helpdesk.queries.backlog import backlogs, outbox_figures
+from queues import cron, ledger, status
+
+pages = Blueprint("status", __name__)
+
+KEEPS_TIME = "wake-tickets"  # runs more often than any other chore, so its last run shows that the timetable is kept
+SILENT_SECONDS = 60
+
+
+@pages.get("/status")
+@supervisors_only
+def show() -> ResponseReturnValue:
+    """The page; it fetches itself again every few seconds."""
+    runs, now = cron.last_runs(), clock.now()
+    beat = runs.get(KEEPS_TIME)
+    return render_template(
+        "status/show.html",
+        channels=status.channels(me()),
+        backlogs=backlogs(),
+        workers=status.workers(),
+        outbox=outbox_figures(),
+        chores=[(chore_name(chore.name), runs.get(chore.name)) for chore in cron.TIMETABLE],
+        timetable_kept=beat is not None and (now - beat.at).total_seconds() < SILENT_SECONDS,
+        reconciled=ledger.last_result(),
+        engines=status.engines(),
+        disk=status.disk(),
+        clock_offset=status.clock_offset(),
+        now=now,
+    )
+
+
+def chore_name(name: str) -> str:
+    """A chore in words."""
+    return {
+        "wake-tickets": _("Wake tickets whose time has come"),
+        "promote-tickets": _("Let passed-over tickets go first"),
+        "fold-tallies": _("Add up counters"),
+        "purge-raw": _("Forget old raw input"),
+        "forget-sessions": _("Forget ended sessions"),
+        "sweep-files": _("Remove files that nothing uses"),
+        "reconcile-ledger": _("Compare counters with rows"),
+    }.get(name, name)
