@@ -7,20 +7,58 @@ def init_app(app: Flask) -> None:
     """Register the pages of the desk."""
     from helpdesk import shell
     from helpdesk.views import (
+        administration,
+        categories,
+        customer_texts,
         dialogs,
         drafts,
         facts,
+        groups,
         health,
+        installation,
         live,
         messages,
+        password_links,
+        people,
+        preferences,
         queues,
+        queues_admin,
         rail,
         replies,
+        second_step,
+        sessions,
         states,
+        texts,
         tickets,
+        welcome,
     )
 
     shell.init_app(app)
     rail.init_app(app)
-    for view in (dialogs, drafts, facts, health, live, messages, queues, rail, replies, states, tickets):
+    administration.init_app(app)
+    for view in (
+        categories,
+        customer_texts,
+        dialogs,
+        drafts,
+        facts,
+        groups,
+        health,
+        installation,
+        live,
+        messages,
+        password_links,
+        people,
+        preferences,
+        queues,
+        queues_admin,
+        rail,
+        replies,
+        second_step,
+        sessions,
+        states,
+        texts,
+        tickets,
+        welcome,
+    ):
         app.register_blueprint(view.pages)

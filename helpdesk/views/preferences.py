@@ -44,9 +44,7 @@ class PasswordForm(FlaskForm):  # type: ignore[misc]
 
     present = PasswordField(_l("Present password"), [InputRequired()])
     password = PasswordField(_l("New password"), [InputRequired()])
-    again = PasswordField(
-        _l("The same again"), [InputRequired(), EqualTo("password", _l("The two passwords differ."))]
-    )
+    again = PasswordField(_l("The same again"), [InputRequired(), EqualTo("password", _l("The two passwords differ."))])
 
 
 @pages.get("/profile")

@@ -8,6 +8,7 @@ import "./composer.js";
 import "./drafts.js";
 import "./uploads.js";
 import "./canned.js";
+import "./copy.js";
 import "./frames.js";
 import "./scroll.js";
 import "./selects.js";

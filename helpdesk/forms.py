@@ -1,0 +1,49 @@
+"""Small parts that the forms of the desk share."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from email_validator import EmailNotValidError, validate_email
+from flask import request
+from flask_babel import gettext as _
+from wtforms import Field, Form, SelectChoice, ValidationError
+
+from helpdesk.models.user import Right
+
+
+def choices(pairs: Iterable[tuple[str | int, Any]]) -> list[SelectChoice]:
+    """Pairs of value and label as a choice field takes them."""
+    return [SelectChoice(value, label) for value, label in pairs]
+
+
+def checked_address(_form: Form, field: Field) -> None:
+    """Bring a mail address into its normal form. Raises ValidationError when it is none.
+
+    Names of a local network (`ann@desk.local`) are fine: a helpdesk may live in one.
+    """
+    address = (field.data or "").strip()
+    try:
+        field.data = validate_email(address, check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError as error:
+        if not _is_local(address):
+            raise ValidationError(_("That is not a mail address.")) from error
+
+
+def _is_local(address: str) -> bool:
+    name, _at, host = address.partition("@")
+    return bool(name) and (host in {"localhost", "localhost.localdomain"} or host.endswith((".local", ".lan")))
+
+
+def chosen_rights(prefix: str = "right-") -> dict[int, Right | None]:
+    """The rows of a table of rights as the form sent them: id of the row to its right, None for no right."""
+    rights: dict[int, Right | None] = {}
+    for name, value in request.form.items():
+        number = name.removeprefix(prefix)
+        if name.startswith(prefix) and number.isdecimal() and value in {"", *Right}:
+            rights[int(number)] = Right(value) if value else None
+    return rights
+
+
+def chosen_ids(name: str) -> set[int]:
+    """The ids behind ticked boxes of one name."""
+    return {int(value) for value in request.form.getlist(name) if value.isdecimal()}

@@ -1,0 +1,23 @@
+"""What administrators find in the rail."""
+
+from flask import Flask
+from flask_babel import lazy_gettext as _l
+
+from helpdesk.models.user import User
+from helpdesk.shell import NavItem, add_nav
+
+
+def _administers(user: User) -> bool:
+    return user.is_administrator
+
+
+def init_app(app: Flask) -> None:
+    """Add the screens of administrators to the rail."""
+    add_nav(
+        app,
+        NavItem("manage", "queues_admin.index", _l("Queues"), "stack-2", shows=_administers),
+        NavItem("manage", "people.index", _l("People"), "users", shows=_administers),
+        NavItem("manage", "groups.index", _l("Groups"), "users-group", shows=_administers),
+        NavItem("manage", "texts.index", _l("Texts"), "template", shows=_administers),
+        NavItem("manage", "installation.show", _l("Settings"), "settings", shows=_administers),
+    )
