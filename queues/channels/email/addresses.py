@@ -14,15 +14,18 @@ from queues.channels.email.parsed import Address
 
 _TOKEN = re.compile(
     r"""(?P<word>=\?[^?\s]{1,60}\?[bBqQ]\?[^?]{0,8000}\?=)
-      | (?P<quoted>"(?:[^"\\]|\\.)*")
-      | (?P<angle><(?:[^<>"]|"(?:[^"\\<>]|\\.)*")*>)
+      | (?P<quoted>"(?:[^"\\]|\\.){0,998}+")
+      | (?P<angle><(?:[^<>"]|"(?:[^"\\<>]|\\.){0,998}+"){0,998}+>)
       | (?P<mark>[(),;:])
       | (?P<text>[^"<>(),;:=]+|.)""",
     re.VERBOSE | re.DOTALL,
 )
+_QUOTED_STRING = re.compile(r'"((?:[^"\\]|\\.){0,998}+)"', re.DOTALL)
 _BARE_ADDRESS = re.compile(r"""[^\s<>()\[\],;:"']+@[^\s<>()\[\],;:"']+""")
 _QUOTED_LOCAL = re.compile(r'"(?:[^"\\]|\\.)+"@[^\s@"<>]+$')
 _SOURCE_ROUTE = re.compile(r"^@[^:]*:")
+# no honest From is longer; the caps on recipients do not help against one that is all quotes
+_SENDER_BYTES = 8192
 _LOCAL = re.compile(r"""[^\s@<>()\[\],;:"\\\x00-\x1f\x7f]+$""")
 _DOMAIN = re.compile(r"(?:[\w-]+(?:\.[\w-]+)*|\[[0-9A-Fa-f:.]+\]|\[IPv6:[0-9A-Fa-f:.]+\])$")
 
@@ -127,7 +130,7 @@ def _finish(box: _Mailbox) -> tuple[str, str | None]:
 
 
 def _without_quoted(text: str) -> str:
-    return re.sub(r'"(?:[^"\\]|\\.)*"', " ", text)
+    return _QUOTED_STRING.sub(" ", text)
 
 
 def _display_name(raw: str, box: _Mailbox, addr: str) -> str:
@@ -145,7 +148,7 @@ def _display_name(raw: str, box: _Mailbox, addr: str) -> str:
 def _dequote(text: str) -> str:
     if '"' not in text:
         return text
-    return re.sub(r'"((?:[^"\\]|\\.)*)"', lambda found: re.sub(r"\\(.)", r"\1", found.group(1)), text)
+    return _QUOTED_STRING.sub(lambda found: re.sub(r"\\(.)", r"\1", found.group(1)), text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +168,7 @@ def read_sender(headers: Headers, hint: str | None = None) -> Sender:
         problems.append("several-from-headers")
     name = ""
     for value in values:
-        sender = _one_sender(to_unicode(value, hint))
+        sender = _one_sender(to_unicode(value[:_SENDER_BYTES], hint))
         name = name or sender.name
         if sender.addr:
             return Sender(sender.addr, sender.name, (*problems, *sender.problems))

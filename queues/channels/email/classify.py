@@ -84,8 +84,7 @@ _BOUNCE_TEXT = re.compile(
 _ABSENCE_SUBJECT = re.compile(
     r"^\s*(?:re:\s*|aw:\s*)?(?:\[?(?:auto(?:matic(?:ally)?|mated)?|automatische?)[- ]?(?:reply|response"
     r"|antwort|answer)\]?"
-    r""
-    r"|autoreply|autoresponse|auto[-: ]|out[- ]of[- ](?:the[- ])?office|away from (?:the )?office|i am away"
+    r"|autoreply|autoresponse|auto[-:]|out[- ]of[- ](?:the[- ])?office|away from (?:the )?office|i am away"
     r"|vacation (?:reply|response)"
     r"|on (?:vacation|holiday|leave)|abwesen|ich bin (?:nicht|im urlaub)|außer haus|automatische antwort"
     r"|автоответ|автоматический ответ|автоматична відповідь|автовідповідь|нет на месте|вне офиса|отсутству"

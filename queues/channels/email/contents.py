@@ -181,20 +181,20 @@ def _meta_charset(content: bytes) -> str | None:
 def unflow(text: str, *, delsp: bool) -> str:
     """Join the soft-wrapped lines of format=flowed text (RFC 3676), each quote depth for itself."""
     out: list[str] = []
+    paragraph: list[str] = []
     open_depth = -1
     for raw in text.split("\n"):
         depth = len(raw) - len(raw.lstrip(">"))
         line = raw[depth:].removeprefix(" ")
         is_signature = line in ("-- ", "--")
-        if open_depth == depth and not is_signature and out:
-            out[-1] += line
-        else:
-            out.append((">" * depth + " " if depth else "") + line)
         flowed = line.endswith(" ") and not is_signature
-        if flowed and delsp:
-            out[-1] = out[-1][:-1]
+        if open_depth != depth or is_signature:
+            out.append("".join(paragraph))
+            paragraph = [">" * depth + " " if depth else ""]
+        paragraph.append(line[:-1] if flowed and delsp else line)
         open_depth = depth if flowed else -1
-    return "\n".join(line.rstrip() if line.strip("> ") != "--" else line for line in out)
+    out.append("".join(paragraph))
+    return "\n".join(line.rstrip() if line.strip("> ") != "--" else line for line in out[1:])
 
 
 def mark_inline(attachments: list[Attachment], shown: set[str]) -> list[Attachment]:

@@ -189,19 +189,25 @@ _IMPLIED_END = _names("p li td th tr dd dt option thead tbody tfoot colgroup htm
 _FORMATTING = _names("a b big code em font i nobr s small strike strong tt u")
 
 
-def is_too_complex(source: str) -> bool:
-    """Whether building a tree of this HTML would cost too much: too deep, or too much to reopen.
+# One tag with all its attributes, in linear time: possessive throughout.
+_WHOLE_TAG = re.compile(r"""<[a-zA-Z](?:[^<>"'=]|=\s*+"[^"]*+"|=\s*+'[^']*+'|["'=<])*+""")
+_ATTRIBUTE_START = re.compile(r"""[\s/"'][^\s/"'=>]""")
 
-    Both parsers are quadratic in the depth, and every unclosed formatting element is opened again in each
-    later block. An estimate from the tags alone, never far below the truth.
+
+def is_too_complex(source: str) -> bool:
+    """Whether building a tree of this HTML would cost too much: too deep, too many tags, or too much to reopen.
+
+    Both parsers are quadratic in the depth and in the attributes of one tag, and every unclosed formatting
+    element is opened again in each later block. An estimate from the tags alone, never far below the truth.
     """
     open_tags: dict[str, int] = {}
-    depth = formatting = worst_depth = worst_formatting = tags = 0
-    for slash, raw_name in _TAG.findall(source):
-        name = raw_name.lower()
+    depth = formatting = worst_formatting = tags = 0
+    for match in _TAG.finditer(source):
+        slash, name = match.group(1), match.group(2).lower()
         tags += 1
         if name in _VOID:
             continue
+        # cells and rows close each other only within their table, and tables are counted
         if slash:
             if open_tags.get(name, 0):
                 open_tags[name] -= 1
@@ -214,9 +220,21 @@ def is_too_complex(source: str) -> bool:
             worst_formatting = max(worst_formatting, formatting)
         if name not in _IMPLIED_END:
             depth += 1
-            worst_depth = max(worst_depth, depth)
-    # cells and rows close each other only within their table, and tables are counted
-    return worst_depth > limits.HTML_NESTING or worst_formatting * tags > limits.HTML_REOPENED_NODES
+            if depth > limits.HTML_NESTING:
+                return True
+        if tags > limits.HTML_TAGS:
+            return True
+    return worst_formatting * tags > limits.HTML_REOPENED_NODES or _has_huge_tag(source)
+
+
+def _has_huge_tag(source: str) -> bool:
+    if len(source) < 10 * limits.HTML_TAG_ATTRIBUTES:
+        return False
+    return any(
+        match.end() - match.start() > 2 * limits.HTML_TAG_ATTRIBUTES
+        and len(_ATTRIBUTE_START.findall(match.group())) > limits.HTML_TAG_ATTRIBUTES
+        for match in _WHOLE_TAG.finditer(source)
+    )
 
 
 # --- text -------------------------------------------------------------------------------------------------
@@ -226,6 +244,7 @@ _COMMENT = re.compile(r"<!--.*?(?:-->|$)", re.DOTALL)
 # nh3 escapes "<" and ">" in attributes, so this is exact on its output and linear on anything else
 _ANY_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*)([^<>]*)>|<[/!?][^<>]*>")
 _SPACES = re.compile(r"[ \t\n\r\f\u00a0\u200b\u200c\u00ad]+")
+_BLOCK_TAG = re.compile(r"</?(?:p|div|br|li|tr|h[1-6]|table|blockquote|ul|ol|pre|hr)\b[^<>]{0,2000}>", re.IGNORECASE)
 _PARAGRAPHS = _names("p h1 h2 h3 h4 h5 h6 ul ol dl table blockquote pre")
 _LINES = _names("div li tr dt dd center caption address section article header footer hr form")
 
@@ -233,7 +252,9 @@ _LINES = _names("div li tr dt dd center caption address section article header f
 def tags_to_text(source: str) -> str:
     """The text of HTML that is too complex for a tree: tags are dropped, blocks become lines."""
     source = _SKIPPED.sub(" ", _COMMENT.sub(" ", source[: limits.HTML_CHARS]))
-    return html_to_text(source)
+    text = stdlib_html.unescape(_ANY_TAG.sub(" ", _BLOCK_TAG.sub("\n", source)))
+    lines = (" ".join(line.split()) for line in text.split("\n"))
+    return "\n".join(line for line in lines if line)
 
 
 def html_to_text(cleaned: str) -> str:

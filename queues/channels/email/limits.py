@@ -29,10 +29,12 @@ TEXT_CHARS = 1_000_000
 HTML_CHARS = 1_000_000
 HTML_CLEANED_CHARS = 4_000_000
 HTML_NESTING = 256
+HTML_TAGS = 60_000
+HTML_TAG_ATTRIBUTES = 1000
 # Unclosed <font>s are opened again in every later block: their number times the number of tags bounds the
 # size of the tree that a browser-grade parser builds.
 HTML_REOPENED_NODES = 2_000_000
-QUOTE_LINES = 20_000
+QUOTE_LINES = 10_000
 TNEF_BYTES = 16 * 1024 * 1024
 
 CHILD_MEMORY = 512 * 1024 * 1024

@@ -141,13 +141,8 @@ class ParsedMail:
 
 def to_wire(mail: ParsedMail) -> tuple[dict[str, Any], list[bytes]]:
     """Split a mail into a JSON-able dict and the attachments' contents, in order."""
-    blobs = [attachment.content for attachment in mail.attachments]
-    bare = dataclasses.replace(
-        mail,
-        date=None,
-        attachments=tuple(dataclasses.replace(attachment, content=b"") for attachment in mail.attachments),
-    )
-    wire = dataclasses.asdict(bare)
+    wire = dataclasses.asdict(mail)
+    blobs = [attachment.pop("content") for attachment in wire["attachments"]]
     wire["date"] = mail.date.isoformat() if mail.date else None
     return wire, blobs
 

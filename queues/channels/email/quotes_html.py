@@ -124,7 +124,7 @@ def _first_mark(tree: LexborHTMLParser) -> LexborNode | None:
     for node in tree.css(_MARK):
         # a bare blockquote is a quotation only under a line that says whose (Yandex, Mail.ru)
         bare = node.tag == "blockquote" and not node.css_matches(_CONTAINERS.removesuffix(", blockquote"))
-        if not bare or _attribution_above(node) is not None:
+        if not bare or _attribution_above(node) is not None or _attribution_inside(node):
             return node
     return None
 
@@ -148,6 +148,11 @@ def _attribution_above(node: LexborNode) -> LexborNode | None:
             return None
         before = before.prev
     return None
+
+
+def _attribution_inside(node: LexborNode) -> bool:
+    """Whether a quotation begins with the line that says whose it is (Mail.ru)."""
+    return attribution_length(_text(node).split("\n", 6)[:4], 0) > 0
 
 
 def _drop_attribution(mark: LexborNode) -> None:

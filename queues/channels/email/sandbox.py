@@ -214,11 +214,7 @@ def serve(descriptor: int) -> NoReturn:
             if len(raw) < length:
                 break
             _allow_processor_time()
-            answer, blobs = _answer(operation, raw)
-            del raw
-            answer["blobs"] = [len(blob) for blob in blobs]
-            answer["resident"] = _resident()
-            encoded = json.dumps(answer).encode("ascii")
+            encoded, blobs = _answer(operation, raw)
             stream.write(_LENGTH.pack(len(encoded)))
             stream.write(encoded)
             for blob in blobs:
@@ -227,15 +223,21 @@ def serve(descriptor: int) -> NoReturn:
     sys.exit(0)
 
 
-def _answer(operation: bytes, raw: bytes) -> tuple[dict[str, Any], list[bytes]]:
+def _answer(operation: bytes, raw: bytes) -> tuple[bytes, list[bytes]]:
+    """The JSON of the answer and the blobs that follow it."""
+    blobs: list[bytes] = []
+    answer: dict[str, Any]
     try:
         mail = parse(raw)
         if operation == _DESCRIBE:
-            return {"mail": describe(mail)}, []
-        wire, blobs = to_wire(mail)
-    except (Exception, RecursionError) as error:  # noqa: BLE001 -- whatever it is, the parent names the mail
-        return {"error": type(error).__name__}, []
-    return {"mail": wire}, blobs
+            answer = {"mail": describe(mail)}
+        else:
+            wire, blobs = to_wire(mail)
+            answer = {"mail": wire}
+        answer |= {"blobs": [len(blob) for blob in blobs], "resident": _resident()}
+        return json.dumps(answer).encode("ascii"), blobs
+    except Exception as error:  # noqa: BLE001 -- whatever it is, the parent names the mail
+        return json.dumps({"error": type(error).__name__, "resident": _resident()}).encode("ascii"), []
 
 
 def _allow_processor_time() -> None:
