@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import structlog
 from sqlalchemy import CursorResult, select, update
+from sqlalchemy.exc import DBAPIError
 
 from helpdesk import clock
 from helpdesk.db import db, transaction
@@ -67,15 +68,22 @@ def deliver(taken: Taken) -> None:
 
 
 def _send(taken: Taken) -> Receipt | DeliveryError:
+    dots: list[None] = []
     try:
         ready = _prepare(taken)
         if not ready.outbound.recipients:
             return Receipt([])
-        return ready.adapter.send(ready.outbound, ready.settings, ready.secrets, lambda: _mark_dot(taken))
+        return ready.adapter.send(ready.outbound, ready.settings, ready.secrets, lambda: dots.append(_mark_dot(taken)))
     except DeliveryError as error:
         return error
     except HelpdeskError as error:
         return DeliveryError(error.message, permanent=True)
+    except (LeaseLost, DBAPIError):
+        raise
+    except Exception as error:
+        # A fault of ours must show on the message and wait for its next try, not come back every minute unseen.
+        log.exception("message could not be sent", item=taken.item_id)
+        return Receipt([], unknown=True) if dots else DeliveryError(f"A fault of the helpdesk: {error!r}"[:500])
 
 
 def _prepare(taken: Taken) -> _Ready:

@@ -94,7 +94,7 @@ def _named(message: Message, addresses: list[str]) -> list[tuple[str, str]]:
     query = select(Participant.address, Participant.name).where(
         Participant.conversation_id == message.conversation_id, Participant.address.in_(addresses)
     )
-    names = dict(db.session.execute(query).tuples())
+    names = dict(db.session.execute(query).tuples().all())
     return [(names.get(address, ""), address) for address in addresses]
 
 

@@ -51,8 +51,12 @@ def ticket_of_address(token: str) -> int | None:
 
 def make_bounce_address(address: str, item_id: int) -> str | None:
     """The envelope sender for an outbox item; None when the local part would become too long."""
-    token = f"b{item_id}.{keyring().sign('bounce-address', item_id, length=_ADDRESS_LENGTH)}"
-    return _with_token(address, token)
+    return _with_token(address, bounce_token(item_id))
+
+
+def bounce_token(item_id: int) -> str:
+    """What stands behind the plus of an envelope sender, and as ENVID (RFC 3461) in reports on the item."""
+    return f"b{item_id}.{keyring().sign('bounce-address', item_id, length=_ADDRESS_LENGTH)}"
 
 
 def item_of_bounce_token(token: str) -> int | None:
