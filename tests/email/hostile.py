@@ -1,5 +1,6 @@
 """Hostile and broken mails by name: headers, senders, structures, character sets, bombs, and scripts everywhere."""
 
+# ruff: noqa: E501 -- raw mails read better on one line
 import base64
 import zlib
 from collections.abc import Iterator

