@@ -181,7 +181,7 @@ class Customer(Model):
         values = db.session.scalars(select(Identity.value).where(Identity.customer_id == self.id)).all()
         organisation = self.organisation.name if self.organisation else ""
         known = [*values, *(addresses.readable(value) for value in values)]
-        index_document("customer", self.id, None, f"{self.name} {organisation}", " ".join(known))
+        index_document("customer", self.id, None, "", f"{self.name} {organisation} {' '.join(known)}")
 
     def _changed(self, by: "User", changes: dict[str, object]) -> None:
         self.version += 1

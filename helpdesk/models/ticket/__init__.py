@@ -12,7 +12,6 @@ from helpdesk.models.customer import Customer
 from helpdesk.models.event import Opened
 from helpdesk.models.project import Project, read_setting
 from helpdesk.models.queue import Category, Queue
-from helpdesk.models.search import index_document
 from helpdesk.models.ticket.core import Actor, TicketCore, resolve_line_at
 from helpdesk.models.ticket.described import Described, Tag, TicketLink, TicketPerson, TicketTag
 from helpdesk.models.ticket.owned import Owned
@@ -118,7 +117,7 @@ class Ticket(Stateful, Owned, Spoken, Described, Model):
         if previous is not None:
             ticket.link(by, previous, "follow-up")
         conversation.customer.ticket_count += 1
-        index_document("ticket", ticket.id, ticket.id, ticket.title, f"{number} {ticket.number_key}")
+        ticket.reindex()
         return ticket
 
     @property

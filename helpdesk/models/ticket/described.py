@@ -7,6 +7,7 @@ from helpdesk.db import Id, Model, Now, db
 from helpdesk.errors import Refused
 from helpdesk.models.event import FieldChanged, Linked, PeopleChanged, Tagged
 from helpdesk.models.queue import Category
+from helpdesk.models.search import index_document
 from helpdesk.models.ticket.core import Actor, TicketCore
 from helpdesk.models.ticket.states import Priority
 from helpdesk.models.user import Group, User
@@ -68,6 +69,13 @@ class Described(TicketCore):
         if not title or len(title) > MOST_TITLE:
             raise Refused("A title has between 1 and 500 characters.")
         self._set(by, "title", title, self.title, title)
+        self.reindex()
+
+    def reindex(self) -> None:
+        """Make the ticket findable by its number, title and customer as they are now, in the present transaction."""
+        index_document(
+            "ticket", self.id, self.id, self.title, f"{self.number} {self.number_key} {self.customer.name}"
+        )
 
     def prioritise(self, by: Actor, priority: int) -> None:
         """Change the priority, 1 (urgent) to 4 (low). It moves the ticket only where the queue orders by it."""
