@@ -146,7 +146,13 @@ def _number_terms(parts: list[str]) -> list[Term]:
     literals = [joined]
     if 11 <= len(joined) <= 14:  # a phone number, whose prefix may have been written otherwise
         literals.append(joined[-10:])
-    return Term(chunk, literals=(lowered.strip("@"),), is_part=True)
+    return [Term(" ".join(parts), literals=tuple(literals), is_part=True)]
+
+
+def _chunk_term(chunk: str) -> Term:
+    lowered = chunk.lower().strip(".,;:!?()[]<>\"'«»“”")
+    if "@" in lowered:
+        return Term(chunk, literals=(lowered.strip("@"),), is_part=True)
     squashed = squash(lowered)
     if is_code(squashed):
         return Term(chunk, words=fold(lowered), literals=(squashed,), is_part=True)
