@@ -6,9 +6,12 @@ a page knows, and the page simply fetches again.
 
 import json
 from functools import cache
+from typing import Any
 
 import redis
 import structlog
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from helpdesk.config import settings
 from helpdesk.db import after_commit, db
@@ -18,12 +21,19 @@ log = structlog.get_logger(__name__)
 CHANNEL = "live"
 
 
+def connect(**options: Any) -> "redis.Redis":
+    """A connection pool of its own, with redis-py's options.
+
+    A failed command is tried once more, at once: pooled connections do not survive a restart of Redis. redis-py by
+    itself would try for some ten seconds, and so long would each commit wait.
+    """
+    return redis.Redis.from_url(settings().redis_url, retry=Retry(NoBackoff(), 1), **options)
+
+
 @cache
 def connection() -> "redis.Redis":
     """The Redis connection pool of this process; short time-outs, because nothing may wait for Redis."""
-    return redis.Redis.from_url(
-        settings().redis_url, socket_timeout=2, socket_connect_timeout=1, decode_responses=True
-    )
+    return connect(socket_timeout=2, socket_connect_timeout=1, decode_responses=True)
 
 
 def touch(*topics: str) -> None:

@@ -21,7 +21,6 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from helpdesk import live
-from helpdesk.config import settings
 from helpdesk.db import db
 from helpdesk.models import Event, Queue, Ticket, User
 from helpdesk.models.session import UserSession
@@ -138,12 +137,8 @@ class Hub:
         self._stir_all()
 
     def _hear(self) -> None:
-        connection = redis.Redis.from_url(
-            settings().redis_url,
-            decode_responses=True,
-            socket_connect_timeout=1,
-            socket_timeout=5,
-            health_check_interval=10,
+        connection = live.connect(
+            decode_responses=True, socket_connect_timeout=1, socket_timeout=5, health_check_interval=10
         )
         with connection, connection.pubsub(ignore_subscribe_messages=True) as subscription:  # type: ignore[no-untyped-call]  # redis-py's own
             subscription.subscribe(live.CHANNEL)

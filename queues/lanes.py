@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
+from helpdesk import live
 from helpdesk.config import settings
 from helpdesk.db import after_commit, db
 from helpdesk.models import InboundEvent, OutboxItem
@@ -34,7 +35,7 @@ LANE_OF_ROW: dict[type[Any], str] = {InboundEvent: "intake", OutboxItem: "outbox
 @cache
 def connection() -> "redis.Redis":
     """The connection pool for ringing; short time-outs, because a commit must not wait for Redis."""
-    return redis.Redis.from_url(settings().redis_url, socket_timeout=2, socket_connect_timeout=1)
+    return live.connect(socket_timeout=2, socket_connect_timeout=1)
 
 
 def lane_queue(lane: str, to: "redis.Redis | None" = None) -> "Queue":

@@ -16,6 +16,7 @@ from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
+from helpdesk import live
 from helpdesk.config import settings
 from queues import jobs
 from queues.lanes import forget_worker, lane_queue, note_worker
@@ -79,9 +80,8 @@ def work(lane: str) -> None:
 
 
 def _listen(lane: str) -> None:
-    url = settings().redis_url
-    over_network = {} if url.startswith("unix:") else {"socket_keepalive": True}
-    connection = redis.Redis.from_url(url, socket_connect_timeout=2, **over_network)
+    over_network = {} if settings().redis_url.startswith("unix:") else {"socket_keepalive": True}
+    connection = live.connect(socket_connect_timeout=2, **over_network)
     try:
         worker = LaneWorker(
             [lane_queue(lane, connection)],

@@ -51,6 +51,13 @@ def waiting_event(channel_id: int) -> InboundEvent:
     return event
 
 
+def lose_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make Redis unreachable for bells."""
+    monkeypatch.setattr(settings(), "redis_url", "unix:///tmp/nobody-is-here.sock")
+    lanes.connection.cache_clear()
+    monkeypatch.setattr(lanes, "connection", lanes.connection.__wrapped__)
+
+
 def bells(lane: str) -> int:
     return len(lanes.lane_queue(lane).job_ids)
 
@@ -89,7 +96,7 @@ def test_new_rows_ring_after_the_commit_and_never_after_a_rollback(
 
 
 def test_a_missing_redis_stops_no_commit(make_committed: Any, committed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "connection", lambda: redis.Redis(unix_socket_path="/tmp/nobody-is-here.sock"))
+    lose_redis(monkeypatch)
     channel = make_committed.channel(make_committed.queue())
     committed.add(waiting_event(channel.id))
     after: list[bool] = []
@@ -116,7 +123,7 @@ def test_the_timetable_works_itself_while_redis_is_away(
     channel = make_committed.channel(make_committed.queue())
     committed.add(waiting_event(channel.id))
     committed.commit()
-    monkeypatch.setattr(lanes, "connection", lambda: redis.Redis(unix_socket_path="/tmp/nobody-is-here.sock"))
+    lose_redis(monkeypatch)
     drained: list[str] = []
     monkeypatch.setattr(jobs, "_work", lambda lane: lambda _stopping: drained.append(lane) or 0)
     cron.tick()
