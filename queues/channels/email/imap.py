@@ -31,6 +31,10 @@ FAULTS = (IMAPClientError, imaplib.IMAP4.error, OSError, MemoryError, ValueError
 """What a broken server or connection can make IMAPClient raise; it parses answers with plain Python."""
 
 
+class SignInRefused(SourceTrouble):
+    """The server says that user and password, or the token, are not good."""
+
+
 class _Wire(imaplib.IMAP4):
     """imaplib over a checked connection, with its reading bounded."""
 
@@ -171,6 +175,12 @@ class Imap(IMAPClient):  # type: ignore[misc]  # IMAPClient has no types
         poller.register(self.socket().fileno(), select.POLLIN)
         return bool(poller.poll(seconds * 1000))
 
+    @property
+    def encryption(self) -> str:
+        """The version of TLS in use, e.g. TLSv1.3."""
+        wire = self.socket()
+        return (wire.version() or "") if isinstance(wire, ssl.SSLSocket) else ""
+
     def end(self) -> None:
         """Close the connection without a word; never fails."""
         self._imap.shutdown()
@@ -217,7 +227,7 @@ def refused_sign_in(error: Exception) -> SourceTrouble:
     """A refused sign-in with the server's words, or a lost connection, which is something else."""
     if isinstance(error, imaplib.IMAP4.abort):
         return SourceTrouble(in_words(error))
-    return SourceTrouble(_("The server refuses the sign-in: %(words)s", words=server_words(error)), slow=True)
+    return SignInRefused(_("The server refuses the sign-in: %(words)s", words=server_words(error)), slow=True)
 
 
 def in_words(error: BaseException) -> str:

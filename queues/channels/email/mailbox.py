@@ -132,27 +132,13 @@ class Mailbox:
                 words % {"folder": self.settings.folder, "words": imap.server_words(error)}, slow=True
             ) from error
         self.uidvalidity = int(answer[b"UIDVALIDITY"])
-        self.done = self._choose(set(answer.get(b"PERMANENTFLAGS", ())))
+        self.done = choose(self.client, self.settings.done_action, set(answer.get(b"PERMANENTFLAGS", ())))
         self.done_folder = self._with_prefix(self.settings.done_folder)
         former = self.context.cursor.get("uidvalidity")
         if self.context.cursor.get("folder") != self.settings.folder or former != self.uidvalidity:
             if former is not None:
                 log.warning("folder numbered anew", folder=self.settings.folder, before=former, now=self.uidvalidity)
             self._remember(folder=self.settings.folder, uidvalidity=self.uidvalidity, last_uid=0, suspects=[])
-
-    def _choose(self, flags: set[bytes]) -> Done:
-        can_move = self.client.has_capability("MOVE")
-        can_expunge = self.client.has_capability("UIDPLUS") and b"\\Deleted" in flags
-        action = self.settings.done_action
-        if action == "move" and b"\\Deleted" in flags and can_move:
-            return Done.MOVE
-        if action == "move" and can_expunge:
-            return Done.COPY
-        if action == "delete" and b"\\Deleted" in flags:
-            return Done.EXPUNGE if can_expunge else Done.DELETED
-        if b"\\*" in flags or KEYWORD.encode() in flags:
-            return Done.KEYWORD
-        return Done.SEEN if b"\\Seen" in flags else Done.NOTHING
 
     def _with_prefix(self, folder: str) -> str:
         """The folder below the personal namespace (RFC 2342), which some servers keep at `INBOX.`."""
@@ -338,6 +324,20 @@ class Mailbox:
     def _remember(self, **values: Any) -> None:
         self.context.cursor = {**self.context.cursor, **values}
         self.context.save_cursor(self.context.cursor)
+
+
+def choose(client: imap.Imap, action: str, flags: set[bytes]) -> Done:
+    """How taken mail is put out of sight, from what is wished and what the folder allows (its PERMANENTFLAGS)."""
+    can_expunge = client.has_capability("UIDPLUS") and b"\\Deleted" in flags
+    if action == "move" and b"\\Deleted" in flags and client.has_capability("MOVE"):
+        return Done.MOVE
+    if action == "move" and can_expunge:
+        return Done.COPY
+    if action == "delete" and b"\\Deleted" in flags:
+        return Done.EXPUNGE if can_expunge else Done.DELETED
+    if b"\\*" in flags or KEYWORD.encode() in flags:
+        return Done.KEYWORD
+    return Done.SEEN if b"\\Seen" in flags else Done.NOTHING
 
 
 def content_key(raw: bytes, problem: str | None = None) -> str:

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from helpdesk.outbound import OutboundRefused
-from queues.channels.base import ChannelDown, DeliveryError, Outbound, Receipt, RecipientResult, Secrets
+from queues.channels.base import ChannelDown, DeliveryError, Outbound, Receipt, RecipientResult, Secrets, SourceTrouble
 from queues.channels.email import tokens, wire
 from queues.channels.email.settings import MailboxSettings, password_for_smtp
-from queues.channels.email.smtp_wire import DATA_SECONDS, Answer, Lost, Wire
+from queues.channels.email.smtp_wire import DATA_SECONDS, DOT_SECONDS, Answer, Lost, Wire
 
 _AUTH_WANTED = frozenset({530, 534, 535, 538})
 _KEEP_SECONDS = 20.0
@@ -54,10 +54,13 @@ def send(
         raise ChannelDown(f"{box.smtp_host} ends the connection: {lost}.") from lost
 
 
-def open_session(box: MailboxSettings, secrets: Secrets) -> Session:
-    """Connect, encrypt, sign in. Raises ChannelDown with the reason in words."""
+def open_session(box: MailboxSettings, secrets: Secrets, patience: float = DOT_SECONDS) -> Session:
+    """Connect, encrypt, sign in; no answer is waited for longer than `patience`, in seconds.
+
+    Raises ChannelDown with the reason in words.
+    """
     try:
-        connection = Wire(box.smtp_host, box.smtp_port)
+        connection = Wire(box.smtp_host, box.smtp_port, patience)
     except OutboundRefused as error:
         raise ChannelDown(error.message) from error
     except OSError as error:
@@ -68,6 +71,9 @@ def open_session(box: MailboxSettings, secrets: Secrets) -> Session:
     except Lost as error:
         connection.close()
         raise ChannelDown(f"{box.smtp_host} cannot be used: {error}.") from error
+    except SourceTrouble as error:  # nobody is signed in any more, or the identity provider is away
+        connection.close()
+        raise ChannelDown(str(error)) from error
     except BaseException:
         connection.close()
         raise

@@ -52,16 +52,17 @@ class Answer:
 class Wire:
     """One connection. Each command has its own time, and any fault of the wire is Lost."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, patience: float = DOT_SECONDS) -> None:
         self.host = host
+        self._patience = patience  # seconds; no answer is waited for any longer, whatever the command allows
         self._buffer = bytearray()
-        self._socket: socket.socket = outbound.connect(host, port, CONNECT_SECONDS)
+        self._socket: socket.socket = outbound.connect(host, port, min(CONNECT_SECONDS, patience))
 
     def encrypt(self) -> None:
         """Begin TLS and verify the server's name. Raises Lost when it cannot be trusted, or spoke too early."""
         if self._buffer:
             raise Lost("the server spoke before the encryption began")
-        self._socket.settimeout(CONNECT_SECONDS)
+        self._socket.settimeout(min(CONNECT_SECONDS, self._patience))
         try:
             self._socket = ssl.create_default_context().wrap_socket(self._socket, server_hostname=self.host)
         except ssl.SSLCertVerificationError as error:
@@ -101,7 +102,7 @@ class Wire:
 
     def answer(self, seconds: float) -> Answer:
         """The next answer, all its lines, within so many seconds."""
-        until = time.monotonic() + seconds
+        until = time.monotonic() + min(seconds, self._patience)
         lines: list[str] = []
         size = 0
         while True:
