@@ -6,14 +6,21 @@ from typing import Any
 from email_validator import EmailNotValidError, validate_email
 from flask import request
 from flask_babel import gettext as _
-from wtforms import Field, Form, SelectChoice, ValidationError
+from wtforms import Field, Form, ValidationError
+from wtforms.fields import choices as choice_fields
 
 from helpdesk.models.user import Right
 
 
-def choices(pairs: Iterable[tuple[str | int, Any]]) -> list[SelectChoice]:
+def choices(pairs: Iterable[tuple[str | int, Any]]) -> list[Any]:
     """Pairs of value and label as a choice field takes them."""
-    return [SelectChoice(value, label) for value, label in pairs]
+    choice: Any = vars(choice_fields)["SelectChoice"]  # newer than the library's published types
+    return [choice(value, label) for value, label in pairs]
+
+
+def typed(field: Field) -> str:
+    """The text that a validated field holds; "" where nothing was sent."""
+    return str(field.data or "")
 
 
 def checked_address(_form: Form, field: Field) -> None:

@@ -13,6 +13,7 @@ from helpdesk import auth
 from helpdesk.auth import administrators_only, me
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
+from helpdesk.forms import typed
 from helpdesk.models import Category
 from helpdesk.models.event import record_change
 from helpdesk.staff import apply
@@ -56,7 +57,7 @@ def _save(category: Category, active: bool | None = None) -> ResponseReturnValue
     form = CategoryForm()
     if not form.validate_on_submit():
         raise Refused(_("A category needs a name of at most 80 characters."))
-    name = form.name.data.strip()
+    name = typed(form.name).strip()
     taken = select(Category.id).where(func.lower(Category.name) == name.lower(), Category.id != (category.id or 0))
     if db.session.scalar(taken) is not None:
         raise Refused(_("There is a category with that name already."))

@@ -15,6 +15,7 @@ from helpdesk.babel import LANGUAGES
 from helpdesk.customer_texts import ACKNOWLEDGEMENT, READY, REFUSAL, VARIABLES, customer_text, unknown_variables
 from helpdesk.db import db
 from helpdesk.errors import NotFound
+from helpdesk.forms import typed
 from helpdesk.models import CustomerText, Project
 from helpdesk.models.event import record_change
 from helpdesk.staff import apply
@@ -70,7 +71,7 @@ def save(project_id: int, key: str, language: str) -> ResponseReturnValue:
         return _page(project, key, language, form), 422
     text = db.session.get(CustomerText, (project_id, key, language))
     text = text or CustomerText(project_id=project_id, key=key, language=language)
-    changes = apply(text, {"subject": form.subject.data, "body": form.body.data.replace("\r\n", "\n")})
+    changes = apply(text, {"subject": form.subject.data, "body": typed(form.body).replace("\r\n", "\n")})
     db.session.add(text)
     record_change(me().id, "customer text", project_id, f"{key} {language}", changes)
     auth.told(_("Saved."))

@@ -1,5 +1,7 @@
 """Groups: teams, and what each may do in which queue. For administrators."""
 
+from collections.abc import Mapping
+
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -14,7 +16,7 @@ from helpdesk import auth, staff
 from helpdesk.auth import administrators_only, me
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
-from helpdesk.forms import chosen_ids, chosen_rights
+from helpdesk.forms import chosen_ids, chosen_rights, typed
 from helpdesk.models import Group, Queue, Right, User
 
 pages = Blueprint("groups", __name__)
@@ -62,7 +64,7 @@ def create() -> ResponseReturnValue:
 def show(group_id: int) -> ResponseReturnValue:
     """One group."""
     group = _group(group_id)
-    rights = {row.queue_id: row.right for row in group.rights}
+    rights = {row.queue_id: Right(row.right) for row in group.rights}
     return _page(group, GroupForm(obj=group), {user.id for user in group.users}, rights)
 
 
@@ -87,7 +89,7 @@ def _save(group: Group) -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _page(group, form, members, rights), 422
     try:
-        staff.save_group(me(), group, form.name.data.strip(), members, rights)
+        staff.save_group(me(), group, typed(form.name).strip(), members, rights)
     except Refused as error:
         return _page(group, form, members, rights, error.message), 422
     auth.told(_("Saved."))
@@ -105,7 +107,7 @@ def _queues() -> list[Queue]:
     return list(db.session.scalars(select(Queue).order_by(Queue.active.desc(), func.sort_key(Queue.name))))
 
 
-def _page(group: Group, form: GroupForm, members: set[int], rights: dict[int, Right | None], fault: str = "") -> str:
+def _page(group: Group, form: GroupForm, members: set[int], rights: Mapping[int, Right | None], fault: str = "") -> str:
     people = db.session.scalars(select(User).where(User.active).order_by(func.sort_key(User.name), User.id)).all()
     return render_template(
         "groups/show.html",

@@ -14,7 +14,7 @@ from helpdesk.auth import REQUIRE_TOTP, administrators_only, me
 from helpdesk.babel import LANGUAGES
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
-from helpdesk.forms import choices
+from helpdesk.forms import choices, typed
 from helpdesk.models import Project, read_setting, write_setting
 from helpdesk.models.event import record_change
 from helpdesk.numbers import DEFAULT_PATTERN, format_number, validate_pattern
@@ -68,7 +68,7 @@ def save() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _page(form), 422
     try:
-        pattern = validate_pattern(form.number_pattern.data.strip().upper())
+        pattern = validate_pattern(typed(form.number_pattern).strip().upper())
     except Refused as error:
         return _page(form, error.message), 422
     if form.require_totp.data and not me().has_totp:
@@ -115,7 +115,7 @@ def _save_project(project: Project) -> ResponseReturnValue:
     form, fault = ProjectForm(), ""
     valid = form.validate_on_submit()
     if valid:
-        same = select(Project.id).where(func.lower(Project.name) == form.name.data.lower())
+        same = select(Project.id).where(func.lower(Project.name) == typed(form.name).lower())
         if db.session.scalar(same.where(Project.id != (project.id or 0))) is not None:
             fault = _("There is a project with that name already.")
     if fault or not valid:

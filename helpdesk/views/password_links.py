@@ -12,6 +12,7 @@ from wtforms.validators import EqualTo, InputRequired
 
 from helpdesk import auth, invitations, sign_in, throttle
 from helpdesk.errors import Refused, TooMany
+from helpdesk.forms import typed
 from helpdesk.models.session import PasswordLink, Stage
 
 pages = Blueprint("password_links", __name__)
@@ -30,9 +31,7 @@ class NewPasswordForm(FlaskForm):  # type: ignore[misc]
     """A new password, twice."""
 
     password = PasswordField(_l("New password"), [InputRequired()])
-    again = PasswordField(
-        _l("The same again"), [InputRequired(), EqualTo("password", _l("The two passwords differ."))]
-    )
+    again = PasswordField(_l("The same again"), [InputRequired(), EqualTo("password", _l("The two passwords differ."))])
 
 
 @pages.get("/password/forgotten")
@@ -47,7 +46,7 @@ def send() -> ResponseReturnValue:
     began, form = time.monotonic(), AskForm()
     if not form.validate_on_submit():
         return render_template("sign_in/forgotten.html", form=form, fault="", sent=False), 422
-    email = form.email.data.strip().lower()[:320]
+    email = typed(form.email).strip().lower()[:320]
     try:
         place = throttle.place_of(request.remote_addr or "")
         throttle.count_try((throttle.RESET, email), (throttle.RESET_PLACE, place))
@@ -81,7 +80,7 @@ def save(token: str) -> ResponseReturnValue:
         checked = PasswordLink.use(token)
         if checked is None:
             return render_template("sign_in/link_gone.html"), 404
-        sign_in.set_password(checked, form.password.data)
+        sign_in.set_password(checked, typed(form.password))
     except Refused as error:
         page = render_template("sign_in/new_password.html", form=form, fault=error.message, user=user)
         return page, 422

@@ -18,7 +18,7 @@ from helpdesk.auth import administrators_only, me
 from helpdesk.babel import LANGUAGES
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
-from helpdesk.forms import checked_address, choices, chosen_ids
+from helpdesk.forms import checked_address, choices, chosen_ids, typed
 from helpdesk.models import Group, Project, Role, User
 
 pages = Blueprint("people", __name__)
@@ -92,7 +92,7 @@ def invite() -> ResponseReturnValue:
         return _invite_page(form, ids), 422
     try:
         user, link = staff.invite_person(
-            me(), form.email.data, form.name.data, Role(form.role.data), _groups(ids), form.language.data
+            me(), typed(form.email), typed(form.name), Role(form.role.data), _groups(ids), typed(form.language)
         )
     except Refused as error:
         return _invite_page(form, ids, error.message), 422

@@ -18,24 +18,23 @@ from helpdesk.auth import me
 from helpdesk.babel import LANGUAGES
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused, TooMany
+from helpdesk.forms import choices, typed
 from helpdesk.models.session import UserSession, end_sessions
 
 pages = Blueprint("preferences", __name__)
 
-TIME_ZONES = sorted(
-    name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/", "posix/"))
-) + ["UTC"]
+TIME_ZONES = [*sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/")), "UTC"]
 
 
 class ProfileForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """How colleagues see me, and how I see the desk."""
 
     name = StringField(_l("Name"), [InputRequired(), Length(max=120)])
-    language = SelectField(_l("Language"), choices=list(LANGUAGES.items()))
-    time_zone = SelectField(_l("Time zone"), choices=[(zone, zone.replace("_", " ")) for zone in TIME_ZONES])
+    language = SelectField(_l("Language"), choices=choices(LANGUAGES.items()))
+    time_zone = SelectField(_l("Time zone"), choices=choices((zone, zone.replace("_", " ")) for zone in TIME_ZONES))
     theme = RadioField(
         _l("Appearance"),
-        choices=[("system", _l("As the computer")), ("light", _l("Light")), ("dark", _l("Dark"))],
+        choices=choices([("system", _l("As the computer")), ("light", _l("Light")), ("dark", _l("Dark"))]),
     )
 
 
@@ -91,9 +90,9 @@ def save_password() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return render_template("preferences/password.html", form=form, fault=""), 422
     try:
-        if not sign_in.prove(me(), form.present.data):
+        if not sign_in.prove(me(), typed(form.present)):
             raise Refused(_("That is not your present password."))
-        sign_in.set_password(me(), form.password.data, keep=auth.current_session())
+        sign_in.set_password(me(), typed(form.password), keep=auth.current_session())
     except (Refused, TooMany) as error:
         return render_template("preferences/password.html", form=form, fault=error.message), error.status
     auth.renew_session()

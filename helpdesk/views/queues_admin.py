@@ -1,5 +1,7 @@
 """Queues as administrators see them: who is next, what customers get, who works there."""
 
+from collections.abc import Mapping
+
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -163,7 +165,7 @@ def _groups() -> list[Group]:
     return list(db.session.scalars(select(Group).order_by(Group.everyone.desc(), func.sort_key(Group.name))))
 
 
-def _page(queue: Queue, form: QueueForm, rights: dict[int, Right | None] | dict[int, Right], fault: str = "") -> str:
+def _page(queue: Queue, form: QueueForm, rights: Mapping[int, Right | None], fault: str = "") -> str:
     return render_template(
         "admin/queue.html", queue=queue, form=form, rows=_groups(), given=rights, rights=RIGHTS, fault=fault
     )

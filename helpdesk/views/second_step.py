@@ -14,6 +14,7 @@ from wtforms.validators import InputRequired
 from helpdesk import auth, clock, sign_in, throttle, totp
 from helpdesk.auth import me
 from helpdesk.errors import Refused, StartError, TooMany
+from helpdesk.forms import typed
 from helpdesk.models.session import end_sessions
 
 pages = Blueprint("second_step", __name__)
@@ -52,12 +53,12 @@ def enable() -> ResponseReturnValue:
         return redirect(url_for("second_step.show"))
     try:
         throttle.count_try((throttle.CODE, str(me().id)))
-        secret = totp.open_setup(me(), form.secret.data)
+        secret = totp.open_setup(me(), typed(form.secret))
     except (StartError, ValueError, binascii.Error):
         return redirect(url_for("second_step.show"))
     except TooMany as error:
         return _setup_page(form, error.message), 429
-    step = totp.matching_step(secret, form.code.data, clock.now())
+    step = totp.matching_step(secret, typed(form.code), clock.now())
     if step is None:
         return _setup_page(form, _("That code is not right. Is the clock of the telephone set by itself?")), 422
     codes = totp.enable(me(), secret, step)
@@ -99,15 +100,13 @@ def _proof_fault() -> tuple[str, int]:
     if not me().has_totp or not form.validate_on_submit():
         return _("Type your password to confirm."), 422
     try:
-        return ("", 200) if sign_in.prove(me(), form.password.data) else (_("That is not your password."), 422)
+        return ("", 200) if sign_in.prove(me(), typed(form.password)) else (_("That is not your password."), 422)
     except (Refused, TooMany) as error:
         return error.message, error.status
 
 
 def _setup_page(form: SetupForm, fault: str = "") -> str:
-    secret = totp.open_setup(me(), form.secret.data)
+    secret = totp.open_setup(me(), typed(form.secret))
     groups = " ".join(secret[i : i + 4] for i in range(0, len(secret), 4))
     picture = totp.qr_picture(totp.setup_uri(me(), secret))
-    return render_template(
-        "preferences/second_step_setup.html", form=form, fault=fault, picture=picture, secret=groups
-    )
+    return render_template("preferences/second_step_setup.html", form=form, fault=fault, picture=picture, secret=groups)

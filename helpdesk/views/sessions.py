@@ -12,6 +12,7 @@ from wtforms.validators import InputRequired
 from helpdesk import auth, sign_in
 from helpdesk.babel import LANGUAGES
 from helpdesk.errors import TooMany
+from helpdesk.forms import typed
 from helpdesk.models.session import Stage, UserSession
 
 pages = Blueprint("sessions", __name__)
@@ -47,7 +48,7 @@ def enter() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _sign_in_page(form, status=422)
     try:
-        user = sign_in.check_password(form.email.data, form.password.data, request.remote_addr or "")
+        user = sign_in.check_password(typed(form.email), typed(form.password), request.remote_addr or "")
     except TooMany as error:
         return _sign_in_page(form, error.message, 429)
     if user is None:
@@ -77,7 +78,7 @@ def enter_code() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _code_page(form, status=422)
     try:
-        right = sign_in.check_code(row.user, form.code.data)
+        right = sign_in.check_code(row.user, typed(form.code))
     except TooMany as error:
         return _code_page(form, error.message, 429)
     if not right:

@@ -16,7 +16,7 @@ from helpdesk.auth import administrators_only, me
 from helpdesk.babel import LANGUAGES
 from helpdesk.db import db
 from helpdesk.errors import Refused
-from helpdesk.forms import checked_address, choices
+from helpdesk.forms import checked_address, choices, typed
 from helpdesk.models import Channel, Message, MessageKind, User
 from helpdesk.shell import url_if
 from helpdesk.views.preferences import TIME_ZONES
@@ -60,7 +60,8 @@ def home() -> ResponseReturnValue:
 @administrators_only
 def show() -> ResponseReturnValue:
     """The first steps and which of them are done."""
-    return render_template("welcome/show.html", done=steps_done(), channel_url=url_if("channels.new") or "/channels/new")
+    channel_url = url_if("channels.new") or "/channels/new"
+    return render_template("welcome/show.html", done=steps_done(), channel_url=channel_url)
 
 
 @pages.get("/welcome/account")
@@ -70,7 +71,7 @@ def own_account() -> ResponseReturnValue:
     if not me().password_is_one_time:
         return redirect(url_for("preferences.show"))
     form = OwnAccountForm(obj=me())
-    if form.email.data.endswith("@localhost"):
+    if typed(form.email).endswith("@localhost"):
         form.email.data = ""
     return render_template("welcome/account.html", form=form, fault="")
 
@@ -85,12 +86,12 @@ def save_own_account() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return render_template("welcome/account.html", form=form, fault=""), 422
     try:
-        other = sign_in.user_by_email(form.email.data)
+        other = sign_in.user_by_email(typed(form.email))
         if other is not None and other.id != user.id:
             raise Refused(_("%(name)s has this address already.", name=other.name))
-        user.name, user.email = form.name.data, form.email.data
-        user.language, user.time_zone = form.language.data, form.time_zone.data
-        sign_in.set_password(user, form.password.data, keep=auth.current_session())
+        user.name, user.email = typed(form.name), typed(form.email)
+        user.language, user.time_zone = typed(form.language), typed(form.time_zone)
+        sign_in.set_password(user, typed(form.password), keep=auth.current_session())
     except Refused as error:
         return render_template("welcome/account.html", form=form, fault=error.message), 422
     auth.renew_session()
