@@ -148,8 +148,8 @@ def _take_part(conversation: Conversation, message: Understood, proof: Proof) ->
     present = set(db.session.scalars(select(Participant.address).where(Participant.conversation_id == conversation.id)))
     ours = own_addresses()
     people = [(message.sender, message.sender_name, "from")]
-    people += [(address, name, "to") for name, address in message.to]
-    people += [(address, name, "cc") for name, address in message.cc]
+    people += [(address, name, "to") for address, name in message.to]
+    people += [(address, name, "cc") for address, name in message.cc]
     for address, name, role in people[:200]:
         if address and address not in present and address.lower() not in ours:
             present.add(address)

@@ -120,8 +120,8 @@ def _earlier(message: Message) -> Earlier:
 
 
 def _address_in(recipient: Any) -> str:
-    """Recipients are stored as addresses for our own messages, as (name, address) for inbound ones."""
-    return str(recipient if isinstance(recipient, str) else recipient[-1])
+    """Recipients are stored as addresses for our own messages, as (address, name) for inbound ones."""
+    return str(recipient if isinstance(recipient, str) else recipient[0])
 
 
 def _files(attachments: list[Attachment], flat: bool = False) -> list[File]:

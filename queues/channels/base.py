@@ -67,7 +67,10 @@ class Bounce:
 
 @dataclass(frozen=True)
 class Understood:
-    """What an inbound event says, whatever the channel. Text is safe for PostgreSQL: no NUL, no lone surrogates."""
+    """What an inbound event says, whatever the channel. Text is safe for PostgreSQL: no NUL, no lone surrogates.
+
+    `to` and `cc` are (address, name) pairs.
+    """
 
     namespace: str
     sender: str

@@ -162,8 +162,9 @@ def _sub_addresses(mail: ParsedMail, envelope: dict[str, Any]) -> list[str]:
 def _bounce(mail: ParsedMail, marks: list[str]) -> Bounce | None:
     if mail.dsn is None:
         return None
-    token = next((mark for mark in marks if tokens.item_of_bounce_token(mark) is not None), None)
     report = mail.dsn
+    told = [*marks, report.envelope_id or ""]  # the envelope id that we asked for holds the same token (RFC 3461 4.4)
+    token = next((mark for mark in told if tokens.item_of_bounce_token(mark) is not None), None)
     return Bounce(
         action=report.action or "failed",
         status=report.status or "",
