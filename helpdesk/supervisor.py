@@ -32,7 +32,6 @@ ROOT = Path(__file__).resolve().parent.parent
 WEB_GRACE = 20.0  # seconds; gunicorn's own graceful time-out is shorter
 CREW_GRACE = 80.0  # seconds; longer than the crew gives its own members
 SLOW_START = 60.0  # seconds until we say that the web server is late
-FIRST_SIGN_IN = "first-admin.txt"
 
 Environment = Mapping[str, str]
 
@@ -42,7 +41,7 @@ class Plan:
     """What to run, as data, so that a test can run something else.
 
     `steps` run one after another before the `programs`; one that fails ends the start with its last words.
-    The output of `sign_in` tells how to sign in, and is shown when the web server answers.
+    The output of `sign_in`, run while the programs start, tells how to sign in; it is shown when the web answers.
     """
 
     steps: tuple[Program, ...]
@@ -87,10 +86,9 @@ def run(config: Settings, make_plan: Callable[[Settings, Environment], Plan]) ->
             plan = make_plan(config, environment)
             for step in plan.steps:
                 run_step(step, keeper)
-            sign_in = sign_in_words(plan.sign_in, run_folder / FIRST_SIGN_IN, keeper)
             for program in plan.programs:
                 keeper.start(program)
-            greet(config, keeper, sign_in)
+            greet(config, keeper, run_step(plan.sign_in, keeper) if plan.sign_in else [])
             keeper.wait(lambda: False)
         except Stopped:
             keeper.say("stopping")
@@ -153,17 +151,6 @@ def run_step(step: Program, keeper: Keeper) -> list[str]:
             keeper.say(line, step.name)
         raise StartError(said[-1] if said else f"The step {step.name} failed with exit code {code}.")
     return said
-
-
-def sign_in_words(step: Program | None, kept: Path, keeper: Keeper) -> list[str]:
-    """What tells how to sign in: the step's output, kept in a private file while it says anything at all."""
-    words = run_step(step, keeper) if step else []
-    if words:
-        kept.touch(mode=0o600)
-        kept.write_text("\n".join(words) + "\n", encoding="utf-8")
-    else:
-        kept.unlink(missing_ok=True)
-    return words
 
 
 def greet(config: Settings, keeper: Keeper, sign_in: list[str]) -> None:
