@@ -71,5 +71,6 @@ def outbox_figures() -> dict[str, int]:
     )
     figures = dict.fromkeys(("queued", "sending", "deferred", "failed", "unknown"), 0)
     for query in (leaving, ended):
-        figures |= dict(db.session.execute(query.group_by(OutboxItem.state)).tuples())
+        for state, count in db.session.execute(query.group_by(OutboxItem.state)):
+            figures[state] = count
     return figures
