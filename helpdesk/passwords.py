@@ -62,7 +62,8 @@ def _is_easy(password: str, context: tuple[str, ...]) -> bool:
         return True
     if re.fullmatch(r"(.{1,6})\1+.{0,5}", lowered):
         return True
-    if _core(lowered) in COMMON or _core(lowered.translate(_DISGUISES)) in COMMON:
+    core = _core(lowered)
+    if core in COMMON or _core(core.translate(_DISGUISES)) in COMMON:
         return True
     return _left_without_context(lowered, context) < SHORTEST // 2
 
@@ -74,14 +75,14 @@ def _core(text: str) -> str:
 
 
 def _left_without_context(lowered: str, context: tuple[str, ...]) -> int:
-    """How many characters remain when the person's own words and the desk's name are taken out."""
+    """How many letters and digits remain when the person's own words and the desk's name are taken out."""
     host = urlsplit(settings().public_url).hostname or ""
     words = {"helpdesk", *re.split(r"\W+", host.casefold())}
     for text in context:
         words.update(re.split(r"[\W_]+", text.casefold()))
-    for word in sorted((word for word in words if len(word) >= 4), key=len, reverse=True):
+    for word in sorted((word for word in words if len(word) >= 3), key=len, reverse=True):
         lowered = lowered.replace(word, "")
-    return len(lowered)
+    return sum(c.isalnum() for c in lowered)
 
 
 def hash_password(plain: str) -> str:

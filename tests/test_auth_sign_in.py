@@ -1,0 +1,451 @@
+"""Coming in: passwords, limits on tries, the second step, and links that set a password."""
+
+import re
+import threading
+import time
+
+import pyotp
+import pytest
+from sqlalchemy import select
+
+from helpdesk import invitations, passwords, sign_in, throttle, totp
+from helpdesk.errors import Refused, TooMany
+from helpdesk.models import PasswordLink, RecoveryCode, SystemMail, TryCount, User, UserSession
+from helpdesk.models.session import Purpose
+from tests.clients import Client
+from tests.clients import sign_in as browser_of
+
+GOOD = "чайник стоит на подоконнике"
+WRONG = "совсем не тот пароль"
+
+
+@pytest.fixture
+def ann(cast):
+    """Ann with a password of her own."""
+    sign_in.set_password(cast.ann, GOOD)
+    return cast.ann
+
+
+def enter(app, email, password, **options):
+    return Client(app).post("/sign-in", data={"email": email, "password": password}, **options)
+
+
+# --- passwords
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "short",
+        "x" * 257,
+        "aaaaaaaaaaaaaaaa",
+        "123456789012",
+        "Password123456!",
+        "p@ssw0rd123456",
+        "qwertyuiop1234",
+        "йцукенгшщзхъ12",
+        "abcabcabcabcabc",
+        "helpdesk-Ann-2026",
+        "администратор1",
+    ],
+)
+def test_easy_passwords_are_refused(app, session, password):
+    with app.test_request_context(), pytest.raises(Refused):
+        passwords.check_new(password, "Ann", "ann@desk.example")
+
+
+@pytest.mark.parametrize("password", [GOOD, "x9" + "Kp-rt_zu" * 8, "correct staple in a blue lake", "🙂" * 3 + "десять слов"])
+def test_long_passwords_are_enough(app, session, password):
+    with app.test_request_context():
+        assert passwords.check_new(password, "Ann", "ann@desk.example")
+
+
+def test_a_password_is_right_however_the_keyboard_writes_it():
+    encoded = passwords.hash_password(passwords.normal_form("кафе\u0301 cafe\u0301 long"))
+    assert passwords.verify(encoded, "кафе\u0301 caf\u00e9 long")
+    assert not passwords.verify(encoded, "кафе cafe long")
+
+
+def test_hashes_are_argon2id_with_enough_memory():
+    encoded = passwords.hash_password(GOOD)
+    memory = int(re.search(r"^\$argon2id\$.*m=(\d+)", encoded)[1])
+    assert memory >= 46 * 1024
+
+
+@pytest.mark.parametrize("encoded", [None, "", "!", "plain", "$argon2id$broken"])
+def test_no_password_opens_an_account_without_one(encoded):
+    assert not passwords.verify(encoded, "")
+    assert not passwords.verify(encoded, GOOD)
+
+
+def test_a_monstrous_password_is_never_hashed(monkeypatch):
+    monkeypatch.setattr(passwords, "_matches", lambda *_: pytest.fail("hashed"))
+    assert not passwords.verify(passwords.hash_password(GOOD), "x" * 1_000_000)
+
+
+def test_two_hash_at_a_time(monkeypatch):
+    at_work, most, lock = [0], [0], threading.Lock()
+
+    def slow(*_arguments):
+        with lock:
+            at_work[0] += 1
+            most[0] = max(most[0], at_work[0])
+        time.sleep(0.02)
+        with lock:
+            at_work[0] -= 1
+        return True
+
+    monkeypatch.setattr(passwords, "_matches", slow)
+    threads = [threading.Thread(target=passwords.verify, args=("$", "x")) for _i in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most[0] == 2
+
+
+# --- the sign-in page
+
+
+def test_the_right_password_opens(app, session, ann):
+    answer = enter(app, ann.email.upper(), GOOD)
+    assert (answer.status_code, answer.location) == (302, "/")
+    assert re.match(r"sid=[\w-]{43}; HttpOnly; Path=/; SameSite=Lax", answer.headers["Set-Cookie"])
+    assert [row.user_id for row in session.query(UserSession)] == [ann.id]
+
+
+def test_signing_in_makes_a_new_token(app, session, ann):
+    client = Client(app)
+    client.browser.set_cookie("sid", "planted-by-somebody-else")
+    client.post("/sign-in", data={"email": ann.email, "password": GOOD})
+    assert client.browser.get_cookie("sid").value != "planted-by-somebody-else"
+    assert client.get("/profile").status_code == 200
+
+
+def test_signing_in_again_ends_the_former_session(app, session, cast, ann):
+    client = browser_of(app, cast.bob)
+    client.post("/sign-in", data={"email": ann.email, "password": GOOD})
+    assert [row.user_id for row in session.query(UserSession)] == [ann.id]
+
+
+def test_all_that_is_wrong_looks_alike(app, session, cast, ann):
+    sign_in.set_password(cast.bob, GOOD)
+    cast.bob.active = False
+    cases = [(ann.email, WRONG), ("nobody@desk.example", GOOD), (cast.bob.email, GOOD), (cast.carl.email, "")]
+    cases += [(cast.carl.email, WRONG), (ann.email, "x" * 5000)]
+    answers = [enter(app, email, password or " ") for email, password in cases]
+    assert {answer.status_code for answer in answers} == {422}
+    faults = {re.search(r'role="alert".*?</div>', answer.text, re.S)[0] for answer in answers}
+    assert len(faults) == 1
+
+
+def test_unknown_people_cost_a_hash_too(app, session, cast, monkeypatch):
+    hashed = []
+    monkeypatch.setattr(passwords, "_matches", lambda encoded, _password: hashed.append(encoded))
+    for email in (cast.ann.email, "nobody@desk.example"):
+        enter(app, email, GOOD)
+    assert len(hashed) == 2
+
+
+def test_the_form_needs_its_own_token(app, session, ann):
+    client = Client(app)
+    answer = client.post("/sign-in", data={"email": ann.email, "password": GOOD}, token=False)
+    assert answer.status_code == 403
+
+
+def test_next_is_followed_inside_only(app, session, ann):
+    client = Client(app)
+    data = {"email": ann.email, "password": GOOD, "next": "/profile/password"}
+    assert client.post("/sign-in", data=data).location == "/profile/password"
+    data["next"] = "//evil.example/x"
+    assert Client(app).post("/sign-in", data=data).location == "/"
+
+
+def test_a_host_header_names_no_link(app, session, ann):
+    headers = {"X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"}
+    Client(app).post("/password/forgotten", data={"email": ann.email}, headers=headers)
+    mail = session.scalars(select(SystemMail)).one()
+    with app.test_request_context(base_url="http://evil.example"):
+        assert "evil.example" not in invitations.send_reset(ann)
+    assert "evil.example" not in mail.body
+    assert "http://127.0.0.1:8000/password/" in mail.body
+
+
+# --- limits
+
+
+def test_after_five_tries_the_right_password_waits_too(app, session, ann, move_clock):
+    for _try in range(5):
+        assert enter(app, ann.email, WRONG).status_code == 422
+    assert enter(app, ann.email, GOOD).status_code == 429
+    move_clock("16 minutes")
+    assert enter(app, ann.email, GOOD).status_code == 302
+
+
+def test_a_delay_in_one_place_is_none_elsewhere(app, session, ann):
+    for _try in range(6):
+        enter(app, ann.email, WRONG)
+    answer = enter(app, ann.email, GOOD, environ_base={"REMOTE_ADDR": "203.0.113.9"})
+    assert answer.status_code == 302
+
+
+def test_one_place_cannot_try_everybody(app, session, monkeypatch):
+    monkeypatch.setattr(passwords, "verify", lambda *_: False)
+    statuses = [enter(app, f"user{n}@desk.example", WRONG).status_code for n in range(51)]
+    assert statuses == [422] * 50 + [429]
+
+
+def test_a_whole_office_behind_one_address_may_come_in(app, session, ann, monkeypatch):
+    monkeypatch.setattr(passwords, "verify", lambda *_: True)
+    assert {enter(app, ann.email, GOOD).status_code for _i in range(60)} == {302}
+
+
+def test_a_hundred_tries_at_once_are_a_hundred(app, make_committed):
+    refused = []
+
+    def attempt():
+        with app.test_request_context():
+            try:
+                throttle.count_try((throttle.CODE, "7"))
+            except TooMany:
+                refused.append(1)
+
+    threads = [threading.Thread(target=attempt) for _i in range(10)]
+    for _round in range(10):
+        threads = [threading.Thread(target=attempt) for _i in range(10)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    counted = make_committed.session.get(TryCount, "code:7").count
+    assert (counted, len(refused)) == (100, 95)
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.77", "203.0.113.0/24"),
+        ("2001:db8:1:2::3", "2001:db8:1::/48"),
+        ("::ffff:203.0.113.77", "203.0.113.0/24"),
+        ("", "unknown"),
+    ],
+)
+def test_neighbours_share_a_limit(address, network):
+    assert throttle.network_of(address) == network
+
+
+# --- the second step
+
+
+@pytest.fixture
+def secret(app, ann):
+    """Ann's secret; she has the second step in force."""
+    secret = totp.new_secret()
+    totp.enable(ann, secret, 0)
+    return secret
+
+
+def code_of(secret, session, steps=0):
+    from helpdesk import clock
+
+    return pyotp.TOTP(secret).at(clock.now(), counter_offset=steps)
+
+
+def test_the_password_alone_is_half_the_way(app, session, ann, secret):
+    client = Client(app)
+    assert client.post("/sign-in", data={"email": ann.email, "password": GOOD}).location == "/sign-in/code?next=/"
+    assert client.get("/profile").status_code == 302
+    assert client.get("/profile", headers={"HX-Request": "true"}).status_code == 401
+
+
+def half_way(app, ann):
+    client = Client(app)
+    client.post("/sign-in", data={"email": ann.email, "password": GOOD})
+    row = db_session_of(ann)
+    from helpdesk.csrf import row_secret
+    from tests.clients import sign_token
+
+    client.token = sign_token(app, row_secret(row))
+    return client
+
+
+def db_session_of(user):
+    from helpdesk.db import db
+
+    return db.session.scalars(select(UserSession).where(UserSession.user_id == user.id).order_by(UserSession.id)).all()[-1]
+
+
+def test_a_code_opens_once(app, session, ann, secret):
+    code = code_of(secret, session)
+    first, second = half_way(app, ann), half_way(app, ann)
+    assert first.post("/sign-in/code", data={"code": code}).location == "/"
+    assert first.get("/profile").status_code == 200
+    assert second.post("/sign-in/code", data={"code": code}).status_code == 422
+    assert second.get("/profile").status_code == 302
+
+
+@pytest.mark.parametrize(("steps", "status"), [(-2, 422), (-1, 302), (0, 302), (1, 302), (2, 422)])
+def test_a_telephones_clock_may_be_off_a_little(app, session, ann, secret, steps, status):
+    assert half_way(app, ann).post("/sign-in/code", data={"code": code_of(secret, session, steps)}).status_code == status
+
+
+@pytest.mark.parametrize("code", ["", "000", "abcdef", "%", "١٢٣٤٥٦", "0" * 3000])
+def test_nonsense_is_no_code(app, session, ann, secret, code):
+    assert half_way(app, ann).post("/sign-in/code", data={"code": code}).status_code == 422
+
+
+def test_codes_cannot_be_guessed(app, session, ann, secret):
+    client = half_way(app, ann)
+    statuses = [client.post("/sign-in/code", data={"code": f"{n:06}"}).status_code for n in range(6)]
+    assert statuses == [422] * 5 + [429]
+    assert client.post("/sign-in/code", data={"code": code_of(secret, session)}).status_code == 429
+
+
+def test_a_recovery_code_stands_in_once(app, session, ann, secret):
+    code = totp.renew_recovery_codes(ann)[3]
+    assert half_way(app, ann).post("/sign-in/code", data={"code": code.upper().replace("-", " ")}).location == "/"
+    assert half_way(app, ann).post("/sign-in/code", data={"code": code}).status_code == 422
+
+
+def test_the_half_way_session_does_not_last(app, session, ann, secret, move_clock):
+    client = half_way(app, ann)
+    move_clock("11 minutes")
+    assert client.get("/sign-in/code").status_code == 302
+
+
+def test_the_second_step_is_set_up_with_a_code(app, session, ann):
+    here, there = browser_of(app, ann), browser_of(app, ann)
+    page = here.get("/profile/second-step").text
+    sealed = re.search(r'name="secret"[^>]*value="([^"]+)"', page)[1]
+    plain = re.search(r'<code class="num">([A-Z2-7 ]+)</code>', page)[1].replace(" ", "")
+    before = here.browser.get_cookie("sid").value
+    wrong = here.post("/profile/second-step", data={"secret": sealed, "code": "000000"})
+    assert wrong.status_code == 422 and not ann.has_totp
+    right = here.post("/profile/second-step", data={"secret": sealed, "code": code_of(plain, session)})
+    assert right.status_code == 200 and ann.has_totp
+    assert len(re.findall(r"<code", right.text)) == session.query(RecoveryCode).count() == 10
+    assert plain.encode() not in bytes(ann.totp_secret)
+    assert here.browser.get_cookie("sid").value != before
+    assert here.get("/profile").status_code == 200
+    assert there.get("/profile").status_code == 302
+
+
+def test_nobody_plants_a_secret_of_their_own(app, session, cast, ann):
+    sealed = totp.seal_setup(cast.bob, totp.new_secret())
+    answer = browser_of(app, ann).post("/profile/second-step", data={"secret": sealed, "code": "123456"})
+    assert answer.status_code == 302 and not ann.has_totp
+    assert browser_of(app, ann).post("/profile/second-step", data={"secret": "x", "code": "1"}).status_code == 302
+
+
+def test_switching_it_off_needs_the_password(app, session, ann, secret):
+    client = browser_of(app, ann)
+    assert client.post("/profile/second-step/removal", data={"password": WRONG}).status_code == 422
+    assert ann.has_totp
+    assert client.post("/profile/second-step/removal", data={"password": GOOD}).status_code == 302
+    assert not ann.has_totp and session.query(RecoveryCode).count() == 0
+
+
+# --- changing and forgetting
+
+
+def test_changing_the_password_ends_other_sessions(app, session, ann):
+    here, there = browser_of(app, ann), browser_of(app, ann)
+    new = "новый чайник у окна"
+    data = {"present": GOOD, "password": new, "again": new}
+    assert here.post("/profile/password", data={**data, "present": WRONG}).status_code == 422
+    assert here.post("/profile/password", data={**data, "again": "other"}).status_code == 422
+    assert here.post("/profile/password", data=data).status_code == 302
+    assert here.get("/profile").status_code == 200
+    assert there.get("/profile").status_code == 302
+    assert passwords.verify(ann.password_hash, new)
+
+
+def test_a_forgotten_password_says_nothing_of_who_works_here(app, session, ann):
+    known = Client(app).post("/password/forgotten", data={"email": ann.email})
+    unknown = Client(app).post("/password/forgotten", data={"email": "nobody@desk.example"})
+    plain = [re.sub(r"nonce[^ >]*|value=\"[^\"]*\"", "", answer.text) for answer in (known, unknown)]
+    assert known.status_code == unknown.status_code == 200
+    assert plain[0] == plain[1]
+    assert [mail.to for mail in session.query(SystemMail)] == [ann.email]
+
+
+def test_asking_is_limited(app, session, ann):
+    statuses = [Client(app).post("/password/forgotten", data={"email": ann.email}).status_code for _i in range(4)]
+    assert statuses == [200, 200, 200, 429]
+
+
+def test_a_link_sets_the_password_once(app, session, ann):
+    path = sign_in.make_link(ann, Purpose.RESET)
+    other = browser_of(app, ann)
+    client, new = Client(app), "новый чайник у окна"
+    assert client.get(path).status_code == 200
+    assert client.get(path).status_code == 200
+    weak = client.post(path, data={"password": "short", "again": "short"})
+    assert weak.status_code == 422
+    assert client.post(path, data={"password": new, "again": new}).status_code == 302
+    assert client.get("/profile").status_code == 200
+    assert other.get("/profile").status_code == 302
+    again = Client(app)
+    assert again.get(path).status_code == 404
+    assert again.post(path, data={"password": new, "again": new}).status_code == 404
+
+
+def test_a_link_does_not_spare_the_second_step(app, session, ann, secret):
+    path = sign_in.make_link(ann, Purpose.RESET)
+    client, new = Client(app), "новый чайник у окна"
+    assert client.post(path, data={"password": new, "again": new}).location == "/sign-in/code"
+    assert client.get("/profile").status_code == 302
+
+
+def test_links_grow_old(app, session, ann, move_clock):
+    path = sign_in.make_link(ann, Purpose.RESET)
+    move_clock("2 hours 1 minute")
+    assert Client(app).get(path).status_code == 404
+
+
+def test_a_new_link_replaces_the_former(app, session, ann):
+    old, new = sign_in.make_link(ann, Purpose.RESET), sign_in.make_link(ann, Purpose.INVITE)
+    assert Client(app).get(old).status_code == 404
+    assert Client(app).get(new).status_code == 200
+
+
+def test_a_deactivated_person_has_no_links(app, session, ann):
+    path = sign_in.make_link(ann, Purpose.RESET)
+    ann.active = False
+    assert Client(app).get(path).status_code == 404
+
+
+@pytest.mark.parametrize("token", ["%25", "null", "undefined", "[]", "*", "_" * 43, "%00"])
+def test_made_up_links_open_nothing(app, session, ann, token):
+    sign_in.make_link(ann, Purpose.RESET)
+    assert Client(app).get(f"/password/{token}").status_code == 404
+
+
+def test_links_are_kept_as_hashes(session, ann):
+    token = sign_in.make_link(ann, Purpose.RESET).rpartition("/")[2]
+    row = session.query(PasswordLink).one()
+    assert token.encode() not in bytes(row.token_hash)
+    assert len(token) == 43
+
+
+def test_two_people_cannot_use_one_link(app, make_committed):
+    session = make_committed.session
+    user = make_committed.user("Ann")
+    token = PasswordLink.issue(user, Purpose.RESET)
+    session.commit()
+    used = []
+
+    def use():
+        from helpdesk.db import transaction
+
+        with app.app_context(), transaction():
+            if PasswordLink.use(token) is not None:
+                used.append(1)
+
+    threads = [threading.Thread(target=use) for _i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(used) == 1
+    assert session.get(User, user.id) is not None
