@@ -77,3 +77,24 @@ def _idle_crew() -> Iterator[None]:
     yield
     crew.wait_until_idle(30)
     assert not crew.busy()
+
+
+@pytest.fixture
+def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Starts SMTP servers that are trusted and may be reached; stops them after the test."""
+    from queues.channels.email import smtp
+    from tests.smtp_server import SmtpServer
+
+    running: list[SmtpServer] = []
+    monkeypatch.setattr(settings(), "outbound_allow", ["127.0.0.1"])
+
+    def start(**options: Any) -> SmtpServer:
+        server = SmtpServer(tmp_path / "tls", **options).start()
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.certificate))
+        running.append(server)
+        return server
+
+    yield start
+    smtp.close_all()
+    for server in running:
+        server.stop()

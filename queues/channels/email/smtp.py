@@ -183,7 +183,7 @@ class Transaction:
         wired = self._possible_recipients()
         if not wired:
             return self._receipt()
-        if not self._mail():
+        if not self._mail(list(wired), "".join(wired.values()).isascii()):
             return self._receipt()
         try:
             accepted = [address for address, on_wire in wired.items() if self._rcpt(address, on_wire)]
@@ -221,14 +221,14 @@ class Transaction:
                 wired[address] = on_wire
         return wired
 
-    def _mail(self) -> bool:
-        """MAIL; False when the answer settles all recipients."""
+    def _mail(self, recipients: list[str], plain: bool) -> bool:
+        """MAIL; False when the answer settles all recipients. `plain`: none of them needs more than ASCII."""
         line = f"MAIL FROM:<{self.outbound.envelope_sender}>"
         if "SIZE" in self.offers:
             line += f" SIZE={len(self.outbound.rendered)}"
         if "DSN" in self.offers:
             line += f" RET=HDRS ENVID={tokens.bounce_token(self.outbound.item_id)}"
-        if not (self.outbound.rendered.isascii() and all(one.isascii() for one in self.outbound.recipients)):
+        if not (plain and self.outbound.rendered.isascii()):
             line += " BODY=8BITMIME SMTPUTF8"
         try:
             answer = self.wire.command(line)
@@ -239,7 +239,7 @@ class Transaction:
         if answer.code in _AUTH_WANTED:
             raise ChannelDown(f"{self.box.smtp_host} does not let us send: {answer.status} {answer.words}")
         if not answer.ok:
-            self._note([one for one in self.outbound.recipients if one not in self.results], answer)
+            self._note(recipients, answer)
         return answer.ok
 
     def _rcpt(self, address: str, on_wire: str) -> bool:
