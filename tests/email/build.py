@@ -56,10 +56,8 @@ def simple(
 def text_part(text: str, subtype: str = "plain", charset: str = "utf-8") -> bytes:
     """A quoted-printable text part."""
     encoded = quopri.encodestring(text.encode(charset)).replace(b"\n", CRLF)
-    return (
-        f"Content-Type: text/{subtype}; charset={charset}\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n".encode()
-        + encoded
-    )
+    head = f"Content-Type: text/{subtype}; charset={charset}\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    return head.encode() + encoded
 
 
 def file_part(name: str, content: bytes, content_type: str = "application/octet-stream", extra: str = "") -> bytes:

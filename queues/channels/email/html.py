@@ -102,6 +102,9 @@ _LINK_TAG = re.compile(rf"<a((?:{_ATTRIBUTE})*)>")
 _IMAGE_TAG = re.compile(rf"<img((?:{_ATTRIBUTE})*)>")
 _HREF = re.compile(r' href="([^"]*)"')
 _TITLE = re.compile(r' title="[^"]*"')
+_TARGET = re.compile(r' (?:target|rel)="[^"]*"')
+_STYLED_TAG = re.compile(rf"<[a-z0-9]+(?:{_ATTRIBUTE})*? style=\"\"(?:{_ATTRIBUTE})*>")
+_PRE_BREAKS = re.compile(rf"(<pre(?:{_ATTRIBUTE})*>)\n+")
 _SRC = re.compile(r' src="([^"]*)"')
 _REMOTE_SRC = re.compile(rf'<img(?:{_ATTRIBUTE})*? src="remote:')
 
@@ -125,7 +128,7 @@ def clean_html(source: str) -> CleanedHtml:
     source = safe_text(source)
     if is_too_complex(source):
         return _as_plain(source, problems)
-    cleaned = _LINK_TAG.sub(_show_host, _CLEANER.clean(source)).strip()
+    cleaned = _tidy(_CLEANER.clean(source))
     if len(cleaned) > limits.HTML_CLEANED_CHARS:
         return _as_plain(source, problems)
     ids = dict.fromkeys(
@@ -142,12 +145,22 @@ def _as_plain(source: str, problems: list[str]) -> CleanedHtml:
     return CleanedHtml(f"<div>{text}</div>", problems=(*problems, "html-too-complex"))
 
 
+def _tidy(cleaned: str) -> str:
+    """What makes the cleaner's output the same when it is cleaned again, and links say where they lead."""
+    if ' style=""' in cleaned:
+        cleaned = _STYLED_TAG.sub(lambda match: match.group().replace(' style=""', ""), cleaned)
+    if "<pre" in cleaned:
+        # a parser drops the first line break in a <pre>
+        cleaned = _PRE_BREAKS.sub(r"\1", cleaned)
+    return _LINK_TAG.sub(_show_host, cleaned).strip()
+
+
 def _show_host(match: re.Match[str]) -> str:
     """Give a link its true target as its title: the text of a link may lie."""
     attributes = _TITLE.sub("", match.group(1))
     href = _HREF.search(attributes)
     if not href:
-        return f"<a{attributes}>"
+        return f"<a{_TARGET.sub('', attributes)}>"
     url = stdlib_html.unescape(href.group(1))
     try:
         shown = urlsplit(url).hostname or url
@@ -287,7 +300,7 @@ class _TextWriter:
             first, *others = piece.split("\n")
             self._line.append(first)
             for other in others:
-                self._break(1)
+                self._break()
                 self._line.append(other)
             return
         piece = _SPACES.sub(" ", piece)
@@ -299,14 +312,15 @@ class _TextWriter:
 
     def tag(self, name: str, *, closing: bool, attributes: str) -> None:
         if name == "br":
-            self._break(1, force=True)
+            self._break(force=True)
         elif name in ("td", "th"):
             self._cell = True
         elif name in _PARAGRAPHS:
-            self._break(2)
+            self._break()
             self._nest(name, -1 if closing else 1)
+            self._blank()
         elif name in _LINES:
-            self._break(1)
+            self._break()
             if name == "li" and not closing:
                 self._line.append("- ")
         elif name == "img" and not closing:
@@ -320,18 +334,22 @@ class _TextWriter:
         elif name == "pre":
             self._pre = max(0, self._pre + step)
 
-    def _break(self, lines: int, *, force: bool = False) -> None:
+    def _break(self, *, force: bool = False) -> None:
         line = "".join(self._line)
         line = line.rstrip() if self._pre else line.strip()
         self._line.clear()
         self._cell = False
-        prefix = "> " * min(self._quotes, 10)
         if line or force or self._pre:
-            self._lines.append((prefix + line).rstrip() if prefix else line)
-        if lines > 1 and self._lines and self._lines[-1].strip("> "):
-            self._lines.append(prefix.rstrip())
+            self._lines.append(self._prefixed(line))
+
+    def _blank(self) -> None:
+        if self._lines and self._lines[-1].strip("> "):
+            self._lines.append(self._prefixed(""))
+
+    def _prefixed(self, line: str) -> str:
+        return ("> " * min(self._quotes, 10) + line).rstrip() if self._quotes else line
 
     def result(self) -> str:
-        self._break(1)
+        self._break()
         text = "\n".join(self._lines)
         return re.sub(r"\n{3,}", "\n\n", text).strip()
