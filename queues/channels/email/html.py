@@ -101,6 +101,8 @@ _ATTRIBUTE = r' [\w-]+="[^"]*"'
 _LINK_TAG = re.compile(rf"<a((?:{_ATTRIBUTE})*)>")
 _IMAGE_TAG = re.compile(rf"<img((?:{_ATTRIBUTE})*)>")
 _HREF = re.compile(r' href="([^"]*)"')
+# a parser drops a byte order mark at the start
+_OUTER = " \t\n\r\f\ufeff"
 _TITLE = re.compile(r' title="[^"]*"')
 _TARGET = re.compile(r' (?:target|rel)="[^"]*"')
 _STYLED_TAG = re.compile(rf"<[a-z0-9]+(?:{_ATTRIBUTE})*? style=\"\"(?:{_ATTRIBUTE})*>")
@@ -152,7 +154,7 @@ def _tidy(cleaned: str) -> str:
     if "<pre" in cleaned:
         # a parser drops the first line break in a <pre>
         cleaned = _PRE_BREAKS.sub(r"\1", cleaned)
-    return _LINK_TAG.sub(_show_host, cleaned).strip()
+    return _LINK_TAG.sub(_show_host, cleaned).strip(_OUTER)
 
 
 def _show_host(match: re.Match[str]) -> str:

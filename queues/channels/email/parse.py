@@ -67,6 +67,8 @@ class _Assembly:
         self.report_type = report_type
         self.hint = contents.charset_hint
         self.problems = contents.problems | headers.problems
+        self._markers: tuple[str, ...] = ()
+        self._only_html = False
 
     def mail(self, *, headers_only: bool = False) -> ParsedMail:
         headers = self.headers
@@ -137,12 +139,11 @@ class _Assembly:
         for body in bodies:
             if body.html is None and body.plain and _OBVIOUSLY_HTML.match(body.plain[:200]):
                 body.html, body.plain = body.plain, None
-        self.markers: tuple[str, ...] = ()
         whole = reply = None
         if any(body.html for body in bodies):
             source = "\n".join(body.html or _plain_as_html(body.plain or "") for body in bodies)
             parts = split_html(source, subject=subject)
-            self.markers = parts.markers
+            self._markers = parts.markers
             whole = clean_html(parts.whole)
             self.problems.update(whole.problems)
             if parts.reply is not None:
@@ -151,6 +152,7 @@ class _Assembly:
 
     def _whole_text(self, bodies: list[Body], whole: CleanedHtml | None) -> str:
         if whole is not None and not any((body.plain or "").strip() for body in bodies):
+            self._only_html = True  # its indented blocks are quotations only where its marks say so
             text = html_to_text(whole.html)
         else:
             pieces = []
@@ -163,10 +165,9 @@ class _Assembly:
             self.problems.add("text-cut")
         return safe_text(text).strip()
 
-    @staticmethod
-    def _fold(text: str, reply_html: CleanedHtml | None, subject: str) -> tuple[str, str]:
+    def _fold(self, text: str, reply_html: CleanedHtml | None, subject: str) -> tuple[str, str]:
         """The visible answer and the rest of the text. Marks in HTML tell more than the wording of lines."""
-        folded = fold_text(text, subject=subject)
+        folded = fold_text(text, subject=subject, bare_quotes=not self._only_html)
         if folded.found or reply_html is None:
             return folded.reply, folded.quoted
         answer = fold_text(html_to_text(reply_html.html), subject=subject).reply
@@ -248,7 +249,7 @@ class _Assembly:
             message_ids=tuple(dict.fromkeys((*in_reply_to, *reversed(references)))),
             plus_tokens=tuple(dict.fromkeys(token for token in tokens if token)),
             subject_numbers=tuple(dict.fromkeys(numbers))[:20],
-            markers=self.markers,
+            markers=self._markers,
         )
 
 

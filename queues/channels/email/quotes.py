@@ -41,7 +41,7 @@ _DATE = re.compile(
 _TIME = re.compile(r"\b\d{1,2}[:.h]\d{2}\b")
 _ADDRESS = re.compile(r"[^\s<>\"'(),;:]{1,64}@[^\s<>\"'(),;:]{2,190}")
 _STARTER = re.compile(
-    r"^[>\s]*(?:On\b|Am\b|Le\b|El\b|W dniu\b|Dnia\b|Em\b|At\b|In\b"
+    r"^[>\s]*(?:On\b|Am\b|Le\b|El\b|W dniu\b|Wiadomość napisana\b|Dnia\b|Em\b|At\b|In\b"
     r"|(?:mon|tue|wed|thu|fri|sat|sun|пн|вт|ср|чт|пт|сб|вс|нд|понедельник|вторник|среда|четверг|пятница|суббота"
     r"|воскресенье|понеділок|вівторок|середа|четвер|п.ятниця|субота|неділя|pon|wt|śr|czw|pt|sob|niedz"
     r"|lun|mar|mié|jue|vie|sáb|dom|jeu|ven|sam|dim|mo|di|mi|do|fr|sa|so)\w*[.,]"
@@ -122,14 +122,19 @@ def is_forward_header(line: str) -> bool:
     return bool(_FORWARDED.match(line[:_LINE_CHARS]))
 
 
-def fold_text(text: str, *, subject: str = "") -> Folded:
-    """Split a plain text into the visible answer and the rest."""
+def fold_text(text: str, *, subject: str = "", bare_quotes: bool = True) -> Folded:
+    """Split a plain text into the visible answer and the rest.
+
+    ``bare_quotes`` says that a last block of ">" lines is a quotation even if no line above says whose.
+    """
     lines = text.split("\n")
     if len(lines) > limits.QUOTE_LINES or is_forward(subject):
         return _fold_signature_only(text)
-    cut = _find_cut(lines)
+    cut = _find_cut(lines, bare_quotes=bare_quotes)
     if cut is None:
         return _fold_signature_only(text)
+    while cut and not lines[cut - 1].strip("> "):
+        cut -= 1
     head = "\n".join(lines[:cut]).strip()
     visible = _fold_signature_only(head).reply if head else ""
     if not visible.strip():
@@ -165,7 +170,7 @@ def _at(lines: list[str], index: int) -> Folded:
     return Folded(reply, "\n".join(lines[index:]).strip())
 
 
-def _find_cut(lines: list[str]) -> int | None:
+def _find_cut(lines: list[str], *, bare_quotes: bool) -> int | None:
     """The line where the quotation begins, or None when all is to be shown."""
     quoted = [bool(_QUOTED.match(line)) for line in lines]
     index = 0
@@ -184,6 +189,9 @@ def _find_cut(lines: list[str]) -> int | None:
         if header:
             return _cut_at_attribution(lines, quoted, index, index + header)
         if quoted[index]:
+            if not bare_quotes and not _has_name_above(lines, index):
+                index += 1
+                continue
             return None if _text_follows(lines, quoted, index) else _with_name_above(lines, index)
         index += 1
     return None
@@ -214,18 +222,25 @@ def _text_follows(lines: list[str], quoted: list[bool], start: int) -> bool:
 
 
 def _with_rule_above(lines: list[str], index: int) -> int:
-    above = index - 1
-    while above >= 0 and not lines[above].strip():
-        above -= 1
+    above = _line_above(lines, index)
     return above if above >= 0 and _RULE.match(lines[above]) else index
 
 
 def _with_name_above(lines: list[str], index: int) -> int:
     """Take "Anna wrote:", which has neither date nor address, along with the quotation under it."""
+    return _line_above(lines, index) if _has_name_above(lines, index) else index
+
+
+def _has_name_above(lines: list[str], index: int) -> bool:
+    above = _line_above(lines, index)
+    return above >= 0 and bool(_VERB_AT_END.search(lines[above][-120:]))
+
+
+def _line_above(lines: list[str], index: int) -> int:
     above = index - 1
     while above >= 0 and not lines[above].strip():
         above -= 1
-    return above if above >= 0 and _VERB_AT_END.search(lines[above][-120:]) else index
+    return above
 
 
 def _is_header_block(lines: list[str], index: int) -> bool:
