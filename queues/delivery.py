@@ -24,7 +24,6 @@ from queues.channels.base import Adapter, Bounce, DeliveryError, Outbound, Recei
 from queues.channels.email import tokens
 from queues.follow_up import bring_back
 from queues.letters import write_letter
-from queues.proofs import follow_merges
 from queues.secrets import StoredSecrets
 from queues.tries import STILL_TO_SEND, Verdict, judge, summary
 
@@ -220,7 +219,7 @@ def _show(item: OutboxItem, state: DeliveryState, words: str, by: User | None) -
         return
     ticket.note_delivery(by, message, state, words or None)
     if state in ATTENTION and not item.automatic:
-        bring_back(follow_merges(ticket), "bounce" if state == DeliveryState.BOUNCED else "not delivered", clock.now())
+        bring_back(ticket.as_merged(), "bounce" if state == DeliveryState.BOUNCED else "not delivered", clock.now())
 
 
 def settle_lost() -> int:
@@ -303,6 +302,14 @@ def note_bounce(bounce: Bounce) -> Message | None:
         words = f"{delivery.address}: {words}" if len(item.deliveries) > 1 else words
     _show(item, DeliveryState.BOUNCED, words, by=None)
     return item.message
+
+
+def ticket_of_bounce(bounce: Bounce) -> int | None:
+    """The ticket whose message a delivery report proves to be about; locks and changes nothing."""
+    item_id = tokens.item_of_bounce_token(bounce.token) if bounce.token else None
+    ids = tokens.read_message_id(bounce.original_header_id) if bounce.original_header_id else None
+    which = OutboxItem.id == item_id if item_id is not None else OutboxItem.message_id == (ids[1] if ids else None)
+    return db.session.scalar(select(Message.ticket_id).join(OutboxItem).where(which))
 
 
 def _reported(bounce: Bounce) -> OutboxItem | None:

@@ -11,13 +11,14 @@ renewed while the thread lives, so the work of a killed process is found within 
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 import structlog
 from flask import Flask, current_app
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import aliased
 
@@ -32,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 THREADS = 6
 MOST_PER_CHANNEL = 3  # so that one slow server never has all threads
+LOOK_AHEAD = 50
 LEASE_SECONDS = 60
 RENEW_SECONDS = 15
 LONGEST_SENDING = 20 * 60  # seconds; beyond all time-outs of the wire, then the lease is let go
@@ -48,8 +50,8 @@ def drain(stopping: Callable[[], bool] = lambda: False) -> int:
     delivery.settle_lost()
     while not stopping():
         was_busy = crew.busy()  # before the look: what ends later may free the next message of its conversation
-        room, full = crew.room()
-        batch = take(room, full) if room else []
+        room, at_work = crew.room()
+        batch = take(room, at_work) if room > 0 else []
         crew.start(app, batch)
         handled += len(batch)
         if not batch:
@@ -60,25 +62,43 @@ def drain(stopping: Callable[[], bool] = lambda: False) -> int:
     return handled
 
 
-def take(most: int, busy: Collection[int] = ()) -> list[Taken]:
-    """Lease up to `most` due messages of channels other than `busy`, at most one of each conversation."""
+def take(most: int, at_work: Mapping[int, int] | None = None) -> list[Taken]:
+    """Lease up to `most` due messages, at most one of each conversation.
+
+    `at_work` says how many of each channel this process is sending already: none gets more than MOST_PER_CHANNEL.
+    """
+    rooms = {channel: MOST_PER_CHANNEL - count for channel, count in (at_work or {}).items()}
+    full = {channel for channel, room in rooms.items() if room <= 0}
     with transaction():
         waiting, to_probe = breakers.closed_ways()
         taken: list[Taken] = []
         for key, channel_ids in to_probe.items():
             if breakers.lock(key) is None:
                 continue
-            found = _lease(1, OutboxItem.channel_id.in_(channel_ids - set(busy)), probe=True)
+            found = _lease(_due(OutboxItem.channel_id.in_(channel_ids - full)).limit(1), probe=True)
             if found:
                 breakers.hold(key)
             taken += found
-        elsewhere = OutboxItem.channel_id.not_in(waiting | set(busy))
-        return [*taken, *_lease(max(most - len(taken), 0), elsewhere)]
+        elsewhere = _due(OutboxItem.channel_id.not_in(waiting | full)).limit(LOOK_AHEAD)
+        ids = _share(db.session.execute(elsewhere).tuples(), rooms)[: max(most - len(taken), 0)]
+        return [*taken, *(_lease(_due(OutboxItem.id.in_(ids)), probe=False) if ids else [])]
 
 
-def _lease(most: int, where: ColumnElement[bool], probe: bool = False) -> list[Taken]:
-    due = (
-        select(OutboxItem.id)
+def _share(candidates: Iterable[tuple[int, int]], rooms: dict[int, int]) -> list[int]:
+    """Of (item, channel) pairs, in their order, those that their channels have room for."""
+    chosen = []
+    for item_id, channel_id in candidates:
+        left = rooms.get(channel_id, MOST_PER_CHANNEL)
+        if left > 0:
+            rooms[channel_id] = left - 1
+            chosen.append(item_id)
+    return chosen
+
+
+def _due(where: ColumnElement[bool]) -> Select[tuple[int, int]]:
+    """(item, channel) of what may leave now, the longest due first."""
+    return (
+        select(OutboxItem.id, OutboxItem.channel_id)
         .join(Channel, Channel.id == OutboxItem.channel_id)
         .where(
             OutboxItem.state.in_([DeliveryState.QUEUED, DeliveryState.DEFERRED]),
@@ -88,13 +108,16 @@ def _lease(most: int, where: ColumnElement[bool], probe: bool = False) -> list[T
             ~_held_up(),
         )
         .order_by(OutboxItem.not_before, OutboxItem.id)
-        .limit(most)
-        .with_for_update(of=OutboxItem, skip_locked=True, key_share=True)
     )
+
+
+def _lease(due: Select[tuple[int, int]], probe: bool) -> list[Taken]:
+    """Lease what is due, leaving out whatever another process has its hands on."""
+    free = due.with_only_columns(OutboxItem.id).with_for_update(of=OutboxItem, skip_locked=True, key_share=True)
     token = uuid.uuid4().hex
     leased = (
         update(OutboxItem)
-        .where(OutboxItem.id.in_(due.scalar_subquery()))
+        .where(OutboxItem.id.in_(free.scalar_subquery()))
         .values(
             state=DeliveryState.SENDING,
             attempts=OutboxItem.attempts + 1,
@@ -105,12 +128,11 @@ def _lease(most: int, where: ColumnElement[bool], probe: bool = False) -> list[T
         .returning(OutboxItem.id, OutboxItem.channel_id, OutboxItem.message_id)
         .execution_options(synchronize_session=False)
     )
-    rows = sorted(db.session.execute(leased).tuples()) if most else []
+    rows = sorted(db.session.execute(leased).tuples())
     if rows:
-        messages = [row[2] for row in rows]
         db.session.execute(
             update(Message)
-            .where(Message.id.in_(messages))
+            .where(Message.id.in_([message_id for _, _, message_id in rows]))
             .values(delivery=DeliveryState.SENDING)
             .execution_options(synchronize_session=False)
         )
@@ -144,12 +166,10 @@ class Crew:
     changed: threading.Condition = field(default_factory=threading.Condition)
     threads: int = 0
 
-    def room(self) -> tuple[int, set[int]]:
-        """How many more messages can be begun, and the channels that have enough of them already."""
+    def room(self) -> tuple[int, Counter[int]]:
+        """How many more messages can be begun, and how many of each channel are under way."""
         with self.changed:
-            at_work = [taken.channel_id for taken in self.under_way]
-            full = {channel for channel in at_work if at_work.count(channel) >= MOST_PER_CHANNEL}
-            return THREADS - len(at_work), full
+            return THREADS - len(self.under_way), Counter(taken.channel_id for taken in self.under_way)
 
     def start(self, app: Flask, batch: list[Taken]) -> None:
         """Have these sent."""
