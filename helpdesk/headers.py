@@ -17,13 +17,13 @@ def csp_nonce() -> str:
 
 def content_policy() -> str:
     """The Content-Security-Policy of our own pages. Frames show mail from the file origin, else from ourselves."""
-    files = _origin(settings().files_url) or "'self'"
+    files = " ".join(filter(None, ["'self'", _origin(settings().files_url)]))
     return "; ".join(
         [
             "default-src 'none'",
             f"script-src 'nonce-{csp_nonce()}' 'strict-dynamic'",
             "style-src 'self'",
-            f"img-src 'self' data: blob: {files}",
+            f"img-src {files} data: blob:",
             "media-src 'self' blob:",
             "font-src 'self'",
             "connect-src 'self'",

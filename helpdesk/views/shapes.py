@@ -136,7 +136,7 @@ def message(item: Message, outbox: OutboxItem | None, may_work: bool) -> dict[st
         "reply_text": item.visible_text,
         "quoted_text": quoted,
         "has_html": item.html is not None,
-        "html_frame_url": url_if("files.frame", message_id=item.id) if item.html is not None else None,
+        "html_frame_url": url_for("files.frame", message_id=item.id) if item.html is not None else None,
         "attachments": [attachment(file) for file in item.attachments],
         "delivery": delivery(item, outbox, may_work) if item.kind == MessageKind.REPLY else None,
         "via": via(item),
@@ -181,8 +181,9 @@ def attachment(file: Attachment) -> dict[str, Any]:
         "id": file.id,
         "name": file.name,
         "size": file.size,
-        "url": url_if("files.attachment", attachment_id=file.id),
-        "inline": False,
+        "url": url_for("files.attachment", attachment_id=file.id),
+        "inline": file.preview_sha256 is not None,
+        "picture_url": url_for("files.picture", attachment_id=file.id) if file.preview_sha256 else None,
     }
 
 

@@ -1,0 +1,67 @@
+"""Search: one box. A ticket's number leads to the ticket; words lead to what was said, and to customers."""
+
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import ngettext
+from flask_login import current_user, login_required
+from markupsafe import Markup, escape
+
+from helpdesk import clock
+from helpdesk.queries.search import Found, Hit, by_number, find_customers, find_tickets, read_older_than, said_by
+from helpdesk.search_text import LONGEST_QUESTION, Term, marks, terms
+from helpdesk.views import shapes
+
+pages = Blueprint("search", __name__)
+
+
+@pages.get("/search")
+@login_required
+def show() -> ResponseReturnValue:
+    """The page of the search, with what answers `q`."""
+    question = request.args.get("q", "").strip()[:LONGEST_QUESTION]
+    older_than = read_older_than(request.args.get("older_than"))
+    if older_than is None and (ticket_id := by_number(current_user, question)) is not None:
+        return redirect(url_for("tickets.show", ticket_id=ticket_id))
+    found = find_tickets(current_user, question, older_than)
+    return render_template(
+        "search/show.html",
+        question=question,
+        asked=bool(terms(question)),
+        customers=find_customers(question) if older_than is None else [],
+        **_results(question, found),
+    )
+
+
+def _results(question: str, found: Found) -> dict[str, Any]:
+    asked, now = terms(question), clock.now()
+    text = "" if found.total is None else ngettext("%(num)s ticket", "%(num)s tickets", found.total)
+    return {
+        "hits": [_hit(hit, asked, now) for hit in found.hits],
+        "list_text": text,
+        "is_common": found.total is None,
+        "next_url": url_for("search.show", q=question, older_than=found.older_than) if found.older_than else None,
+        "prev_url": url_for("search.show", q=question) if "older_than" in request.args else None,
+    }
+
+
+def _hit(hit: Hit, asked: list[Term], now: Any) -> dict[str, Any]:
+    row = shapes.row(hit.row, now)
+    return {
+        **row,
+        "title": marked(row["title"], asked),
+        "customer_marked": marked(row["customer_name"], asked),
+        "snippet": marked(hit.snippet, asked),
+        "said_at": hit.said_at,
+        "said_by": said_by(hit.said_kind),
+    }
+
+
+def marked(text: str, asked: list[Term]) -> Markup:
+    """The text, safe for a page, with the words that met the question marked."""
+    made, position = Markup(), 0
+    for start, end in marks(text, asked):
+        made += escape(text[position:start]) + Markup("<mark>{}</mark>").format(text[start:end])
+        position = end
+    return made + escape(text[position:])
