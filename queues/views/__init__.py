@@ -11,12 +11,13 @@ def init_app(app: "Flask") -> None:
     from flask_babel import lazy_gettext as _l
 
     from helpdesk.shell import NavItem, add_nav
-    from queues.views import claims, metrics, quarantine, status
+    from queues.views import channels, claims, metrics, quarantine, status
 
-    for view in (claims, metrics, quarantine, status):
+    for view in (channels, claims, metrics, quarantine, status):
         app.register_blueprint(view.pages)
     add_nav(
         app,
+        NavItem("manage", "channels.index", _l("Channels"), "mail", shows=lambda user: user.is_administrator),
         NavItem("watch", "status.show", _l("Status"), "activity", shows=lambda user: user.is_supervisor),
         NavItem("watch", "quarantine.index", _l("Quarantine"), "shield", shows=lambda user: user.is_supervisor),
     )
