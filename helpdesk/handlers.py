@@ -1,6 +1,7 @@
 """How a request ends: one commit when it went well, a rollback and a sentence when it did not."""
 
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, flash, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
@@ -48,9 +49,12 @@ def init_app(app: Flask) -> None:
         return answer_error(error.status, error.message, error.details)
 
     @app.errorhandler(CSRFError)
-    def no_token(_error: CSRFError) -> tuple[Response | str, int]:
+    def no_token(_error: CSRFError) -> ResponseReturnValue:
         db.session.rollback()
-        if not current_user.is_authenticated and request.blueprint != "sessions":
+        if not current_user.is_authenticated:
+            if request.blueprint == "sessions":
+                flash(_("The page was open for a long time. Please sign in now."), "info")
+                return redirect(url_for("sessions.show"))
             return answer_error(401, _("You are signed out. Sign in in another tab, then try again."), {})
         message = _(
             "This page is no longer valid, because you signed in again meanwhile. Reload it and try once more."

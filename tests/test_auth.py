@@ -151,7 +151,17 @@ def test_a_page_of_an_ended_session_says_so(app, cast):
 
 @pytest.mark.parametrize(
     "target",
-    ["https://evil.example", "//evil.example", "/\\evil.example", "\\\\evil", "javascript:1", "/a\nb", "", None, "queues"],
+    [
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "\\\\evil",
+        "javascript:1",
+        "/a\nb",
+        "",
+        None,
+        "queues",
+    ],
 )
 def test_next_leads_nowhere_else(target):
     assert auth.local_path(target) == "/"

@@ -1,0 +1,169 @@
+"""Who reaches which URL: one row for every route of the application. A route without a row fails the tests.
+
+A row maps "METHOD rule" (exactly as Flask prints the rule) to who may pass:
+
+    PUBLIC         everybody, without signing in
+    SIGNED_IN      everybody who is signed in
+    SUPERVISOR     supervisors and administrators; 403 for operators
+    ADMINISTRATOR  administrators; 403 for everybody else
+    TICKET_SEE     who may see the ticket (its queue, or taking part in it); 404 for others
+    TICKET_WORK    who may work in the ticket's queue; 403 for those who only see it, 404 for others
+    QUEUE_SEE, QUEUE_WORK   the same for a queue
+    OWN            SIGNED_IN, on a thing of one's own; 404 for everybody whose thing it is not
+
+"May pass" means any answer but 401, 403, 404, 405 and 5xx: a form may well refuse its empty fields (422). Where the
+thing that a URL names does not exist in the test, say so: `Row(Access.TICKET_WORK, absent=True)` allows 404 for those
+who pass. `data` is sent with the request; "{user_id}" in it becomes the value of that variable. The values of all
+variables stand in the scene of `tests/test_authorisation_matrix.py`.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class Access(Enum):
+    """Who may pass."""
+
+    PUBLIC = "public"
+    SIGNED_IN = "signed in"
+    SUPERVISOR = "supervisor"
+    ADMINISTRATOR = "administrator"
+    TICKET_SEE = "sees the ticket"
+    TICKET_WORK = "works on the ticket"
+    QUEUE_SEE = "sees the queue"
+    QUEUE_WORK = "works in the queue"
+    OWN = "own"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One route: who may pass, what is sent, and whether the thing is absent in the test."""
+
+    access: Access
+    data: dict[str, Any] = field(default_factory=dict)
+    absent: bool = False
+
+
+PUBLIC, SIGNED_IN, SUPERVISOR = Row(Access.PUBLIC), Row(Access.SIGNED_IN), Row(Access.SUPERVISOR)
+ADMINISTRATOR, TICKET_SEE, TICKET_WORK = Row(Access.ADMINISTRATOR), Row(Access.TICKET_SEE), Row(Access.TICKET_WORK)
+QUEUE_SEE, QUEUE_WORK, OWN = Row(Access.QUEUE_SEE), Row(Access.QUEUE_WORK), Row(Access.OWN)
+
+ROWS: dict[str, Row] = {
+    # health and files
+    "GET /health": PUBLIC,
+    "GET /ready": PUBLIC,
+    "GET /static/<path:filename>": PUBLIC,
+    # signing in
+    "GET /sign-in": PUBLIC,
+    "POST /sign-in": PUBLIC,
+    "GET /sign-in/code": PUBLIC,
+    "POST /sign-in/code": PUBLIC,
+    "GET /sign-in/language": PUBLIC,
+    "POST /sign-out": PUBLIC,
+    "GET /password/forgotten": PUBLIC,
+    "POST /password/forgotten": PUBLIC,
+    "GET /password/<token>": Row(Access.PUBLIC, absent=True),
+    "POST /password/<token>": Row(Access.PUBLIC, absent=True),
+    # one's own things
+    "GET /": SIGNED_IN,
+    "GET /profile": SIGNED_IN,
+    "POST /profile": SIGNED_IN,
+    "POST /profile/language": SIGNED_IN,
+    "GET /profile/password": SIGNED_IN,
+    "POST /profile/password": SIGNED_IN,
+    "POST /profile/sessions/<int:session_id>/end": OWN,
+    "POST /profile/sessions/others/end": SIGNED_IN,
+    "GET /profile/second-step": SIGNED_IN,
+    "POST /profile/second-step": SIGNED_IN,
+    "POST /profile/second-step/codes": SIGNED_IN,
+    "POST /profile/second-step/removal": SIGNED_IN,
+    "GET /welcome/account": SIGNED_IN,
+    "POST /welcome/account": SIGNED_IN,
+    # administration
+    "GET /welcome": ADMINISTRATOR,
+    "GET /people": ADMINISTRATOR,
+    "POST /people": ADMINISTRATOR,
+    "GET /people/new": ADMINISTRATOR,
+    "GET /people/<int:user_id>": ADMINISTRATOR,
+    "POST /people/<int:user_id>": ADMINISTRATOR,
+    "POST /people/<int:user_id>/activation": ADMINISTRATOR,
+    "POST /people/<int:user_id>/deactivation": ADMINISTRATOR,
+    "POST /people/<int:user_id>/link": ADMINISTRATOR,
+    "POST /people/<int:user_id>/second-step/removal": ADMINISTRATOR,
+    "GET /groups": ADMINISTRATOR,
+    "POST /groups": ADMINISTRATOR,
+    "GET /groups/new": ADMINISTRATOR,
+    "GET /groups/<int:group_id>": ADMINISTRATOR,
+    "POST /groups/<int:group_id>": ADMINISTRATOR,
+    "POST /groups/<int:group_id>/removal": ADMINISTRATOR,
+    "GET /admin/queues": ADMINISTRATOR,
+    "POST /admin/queues": ADMINISTRATOR,
+    "GET /admin/queues/new": ADMINISTRATOR,
+    "GET /admin/queues/<int:queue_id>": ADMINISTRATOR,
+    "POST /admin/queues/<int:queue_id>": ADMINISTRATOR,
+    "GET /admin/texts": ADMINISTRATOR,
+    "POST /admin/texts": ADMINISTRATOR,
+    "GET /admin/texts/new": ADMINISTRATOR,
+    "GET /admin/texts/<int:text_id>": ADMINISTRATOR,
+    "POST /admin/texts/<int:text_id>": ADMINISTRATOR,
+    "POST /admin/texts/<int:text_id>/removal": ADMINISTRATOR,
+    "GET /admin/customer-texts": ADMINISTRATOR,
+    "GET /admin/customer-texts/<int:project_id>/<key>/<language>": ADMINISTRATOR,
+    "POST /admin/customer-texts/<int:project_id>/<key>/<language>": ADMINISTRATOR,
+    "POST /admin/customer-texts/<int:project_id>/<key>/<language>/removal": ADMINISTRATOR,
+    "GET /admin/categories": ADMINISTRATOR,
+    "POST /admin/categories": ADMINISTRATOR,
+    "POST /admin/categories/<int:category_id>": ADMINISTRATOR,
+    "GET /admin/installation": ADMINISTRATOR,
+    "POST /admin/installation": ADMINISTRATOR,
+    "POST /admin/projects": ADMINISTRATOR,
+    "GET /admin/projects/new": ADMINISTRATOR,
+    "GET /admin/projects/<int:project_id>": ADMINISTRATOR,
+    "POST /admin/projects/<int:project_id>": ADMINISTRATOR,
+    # queues and the rail
+    "GET /queues": SIGNED_IN,
+    "GET /queues/mine": SIGNED_IN,
+    "GET /queues/tiles": SIGNED_IN,
+    "GET /rail": SIGNED_IN,
+    "GET /live": SIGNED_IN,
+    "GET /queues/<int:queue_id>": QUEUE_SEE,
+    "POST /claims": SIGNED_IN,
+    "POST /queues/<int:queue_id>/claims": QUEUE_WORK,
+    # tickets
+    "GET /t/<number>": TICKET_SEE,
+    "GET /tickets/<int:ticket_id>": TICKET_SEE,
+    "GET /tickets/<int:ticket_id>/bar": TICKET_SEE,
+    "GET /tickets/<int:ticket_id>/card": TICKET_SEE,
+    "GET /tickets/<int:ticket_id>/history": TICKET_SEE,
+    "GET /tickets/<int:ticket_id>/thread": TICKET_SEE,
+    "GET /messages/<int:message_id>/raw": Row(Access.TICKET_SEE, absent=True),
+    "GET /tickets/<int:ticket_id>/dialogs/<name>": TICKET_WORK,
+    "POST /tickets/<int:ticket_id>/claims": TICKET_WORK,
+    "POST /tickets/<int:ticket_id>/closure": TICKET_WORK,
+    "POST /tickets/<int:ticket_id>/closure-and-next": TICKET_WORK,
+    "PUT /tickets/<int:ticket_id>/draft": TICKET_WORK,
+    "POST /tickets/<int:ticket_id>/draft/files": TICKET_WORK,
+    "DELETE /tickets/<int:ticket_id>/draft/files/<int:file_id>": Row(Access.TICKET_WORK, absent=True),
+    "POST /tickets/<int:ticket_id>/facts": TICKET_WORK,
+    "POST /tickets/<int:ticket_id>/forwards": Row(Access.TICKET_WORK, {"message_id": "{message_id}"}),
+    "POST /tickets/<int:ticket_id>/handover": Row(Access.TICKET_WORK, {"user_id": "{colleague_id}"}),
+    "POST /tickets/<int:ticket_id>/move": Row(Access.TICKET_WORK, {"queue_id": "{queue_id}"}),
+    "POST /tickets/<int:ticket_id>/notes": TICKET_WORK,
+    "POST /tickets/<int:ticket_id>/pause": TICKET_WORK,
+    "POST /tickets/<int:ticket_id>/people": Row(Access.TICKET_WORK, {"user_id": "{colleague_id}"}),
+    "POST /tickets/<int:ticket_id>/priority": TICKET_WORK,
+    "POST /tickets/<int:ticket_id>/release": TICKET_WORK,
+    "POST /tickets/<int:ticket_id>/reopening": TICKET_WORK,
+    "POST /tickets/<int:ticket_id>/replies": TICKET_WORK,
+    "POST /tickets/<int:ticket_id>/spam": TICKET_WORK,
+    "POST /tickets/<int:ticket_id>/waking": TICKET_WORK,
+    "POST /messages/<int:message_id>/undo": TICKET_WORK,
+    # the way of a message
+    "GET /status": SUPERVISOR,
+    "GET /metrics": Row(Access.PUBLIC, absent=True),
+    "GET /quarantine": SUPERVISOR,
+    "GET /quarantine/<int:event_id>/raw": Row(Access.SUPERVISOR, absent=True),
+    "POST /quarantine/<int:event_id>/drop": Row(Access.SUPERVISOR, absent=True),
+    "POST /quarantine/<int:event_id>/retry": Row(Access.SUPERVISOR, absent=True),
+}

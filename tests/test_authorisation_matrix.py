@@ -1,0 +1,147 @@
+"""Every route, tried by everybody: what the application answers is what `tests/access_table.py` says."""
+
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from helpdesk.models import CannedReply, Category, Message, Right
+from tests.access_table import ROWS, Access, Row
+from tests.clients import Client, sign_in
+
+OUT, NOT_ALLOWED, HIDDEN, PASSES = "out", "not allowed", "hidden", "passes"
+
+# What each person meets, by the access of the row. "ann" works in the queue of the ticket, "reader" may only see it,
+# "carl" works in another queue, "sue" supervises it, "gone" was deactivated while signed in.
+EXPECTED: dict[Access, dict[str, str]] = {
+    Access.PUBLIC: dict.fromkeys(("stranger", "gone", "carl", "reader", "ann", "sue", "dora"), PASSES),
+    Access.SIGNED_IN: {"carl": PASSES, "reader": PASSES, "ann": PASSES, "sue": PASSES, "dora": PASSES},
+    Access.SUPERVISOR: {
+        "carl": NOT_ALLOWED,
+        "reader": NOT_ALLOWED,
+        "ann": NOT_ALLOWED,
+        "sue": PASSES,
+        "dora": PASSES,
+    },
+    Access.ADMINISTRATOR: {
+        "carl": NOT_ALLOWED,
+        "reader": NOT_ALLOWED,
+        "ann": NOT_ALLOWED,
+        "sue": NOT_ALLOWED,
+        "dora": PASSES,
+    },
+    Access.TICKET_SEE: {"carl": HIDDEN, "reader": PASSES, "ann": PASSES, "sue": PASSES, "dora": PASSES},
+    Access.TICKET_WORK: {"carl": HIDDEN, "reader": NOT_ALLOWED, "ann": PASSES, "sue": PASSES, "dora": PASSES},
+    Access.QUEUE_SEE: {"carl": HIDDEN, "reader": PASSES, "ann": PASSES, "sue": PASSES, "dora": PASSES},
+    Access.QUEUE_WORK: {"carl": HIDDEN, "reader": NOT_ALLOWED, "ann": PASSES, "sue": PASSES, "dora": PASSES},
+    Access.OWN: {"carl": HIDDEN, "reader": HIDDEN, "ann": PASSES, "sue": HIDDEN, "dora": HIDDEN},
+}
+
+
+def routes(app: Any) -> set[str]:
+    """Every "METHOD rule" of the application."""
+    return {
+        f"{method} {rule.rule}"
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+
+def test_every_route_says_who_may_pass(app):
+    missing = sorted(routes(app) - ROWS.keys())
+    assert not missing, f"Say in tests/access_table.py who may pass: {', '.join(missing)}"
+
+
+def test_no_row_speaks_of_a_route_that_is_gone(app):
+    gone = sorted(ROWS.keys() - routes(app))
+    assert not gone, f"Remove from tests/access_table.py, the routes are gone: {', '.join(gone)}"
+
+
+@pytest.fixture
+def scene(app: Any, session: Any, make: Any, cast: Any) -> Any:
+    """The cast at work on a ticket in Support, and everything else that URLs name."""
+    reader, gone, spare = make.user("Reader"), make.user("Gone"), make.user("Spare")
+    make.allow(make.group("Readers", reader), cast.support, Right.SEE)
+    cast.front.users.append(gone)
+    ticket = make.ticket(cast.support, channel=cast.mailbox)
+    ticket.claim(cast.ann)
+    message = session.scalars(select(Message).where(Message.ticket_id == ticket.id)).first()
+    text, category = CannedReply(name="Привет", body="Здравствуйте!"), Category(name="Оплата")
+    session.add_all([text, category])
+    session.flush()
+    people = {name: sign_in(app, user) for name, user in vars(cast).items() if name in {"ann", "carl", "sue", "dora"}}
+    people |= {"reader": sign_in(app, reader), "gone": sign_in(app, gone), "stranger": Client(app)}
+    gone.active = False
+    values = {
+        "ticket_id": ticket.id,
+        "number": ticket.number,
+        "message_id": message.id,
+        "queue_id": cast.support.id,
+        "user_id": spare.id,
+        "colleague_id": cast.bob.id,
+        "group_id": make.group("Spare").id,
+        "customer_id": cast.eve.id,
+        "channel_id": cast.mailbox.id,
+        "project_id": cast.support.project_id,
+        "text_id": text.id,
+        "category_id": category.id,
+        "session_id": sign_in(app, cast.ann).session_id,
+        "event_id": 987654,
+        "item_id": 987654,
+        "file_id": 987654,
+        "key": "refusal",
+        "language": "ru",
+        "name": "move",
+        "token": "made-up",
+        "filename": "css/base.css",
+    }
+    return SimpleNamespace(people=people, values=values)
+
+
+def fill(rule: str, values: dict[str, Any]) -> str:
+    """The rule with its variables replaced. Fails with a sentence for a variable that nothing is known of."""
+
+    def value(found: re.Match[str]) -> str:
+        name = found[1].rpartition(":")[2]
+        assert name in values, f"Give <{name}> a value in the scene of tests/test_authorisation_matrix.py"
+        return str(values[name])
+
+    return re.sub(r"<([^>]+)>", value, rule)
+
+
+def met(answer: Any) -> str:
+    """What the person met, in the table's words."""
+    if answer.status_code == 401 or (answer.location or "").startswith("/sign-in?"):
+        return OUT
+    if answer.status_code == 302 and answer.location == "/sign-in":
+        return OUT
+    if answer.status_code in {405, 500, 501, 502, 503}:
+        return f"status {answer.status_code}"
+    return {403: NOT_ALLOWED, 404: HIDDEN}.get(answer.status_code, PASSES)
+
+
+@pytest.mark.parametrize("route", ROWS)
+def test_everybody_meets_what_the_table_says(app: Any, scene: Any, route: str) -> None:
+    if route not in routes(app):
+        pytest.skip("another test says that the route is gone")
+    row = ROWS[route]
+    method, _space, rule = route.partition(" ")
+    path = fill(rule, scene.values)
+    data = {name: str(value).format(**scene.values) for name, value in row.data.items()}
+    expected = EXPECTED[row.access]
+    found = {}
+    for name in ("stranger", "gone", "carl", "reader", "ann", "sue", "dora"):  # those who may change things come last
+        answer = scene.people[name].open(path, method, data=data or None)
+        found[name] = met(answer)
+        answer.close()
+    assert found == {name: wanted(name, found[name], expected, row) for name in found}, route
+
+
+def wanted(name: str, found: str, expected: dict[str, str], row: Row) -> str:
+    """What the row wants for one person; signing in is public, so its own redirects are a pass there."""
+    word = expected.get(name, OUT)
+    if word == PASSES and ((row.absent and found == HIDDEN) or (row.access is Access.PUBLIC and found == OUT)):
+        return found
+    return word
