@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 PLAIN_COMMANDS = {"run": "helpdesk.supervisor:run_command"}
 APP_COMMANDS = {
     "migrate": "helpdesk.cli:migrate",
+    "prepare": "helpdesk.cli_people:prepare",
     "worker": "queues.cli:worker",
     "listen": "queues.cli:listen",
     "cron": "queues.cli:cron",

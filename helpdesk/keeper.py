@@ -6,6 +6,7 @@ writes is printed with its name in front. Signals only wake the loop; the loop d
 
 import json
 import os
+import re
 import selectors
 import signal
 import socket
@@ -29,6 +30,7 @@ STEADY_AFTER = 60.0  # seconds of life after which the pause starts anew
 IMPATIENT_AFTER = 2.0  # seconds after which a second signal means "now"
 LONGEST_LINE = 65536
 LINES_KEPT = 50
+NAMED_LINE = re.compile(r"\S+ +\| ")
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -260,7 +262,7 @@ class Keeper:
                 text = line.decode("utf-8", "replace").rstrip()
                 stream.lines.append(text)
                 if stream.echo:
-                    self.say(text, None if stream.named else stream.name)
+                    self.say(text, None if stream.named and NAMED_LINE.match(text) else stream.name)
             if not got:
                 self._selector.unregister(stream.pipe)
                 stream.pipe.close()

@@ -40,13 +40,12 @@ Environment = Mapping[str, str]
 class Plan:
     """What to run, as data, so that a test can run something else.
 
-    `steps` run one after another before the `programs`; one that fails ends the start with its last words.
-    The output of `sign_in`, run while the programs start, tells how to sign in; it is shown when the web answers.
+    `steps` run one after another before the `programs`; one that fails ends the start with its last words. What
+    they write tells how to sign in, and is shown when the web server answers.
     """
 
     steps: tuple[Program, ...]
     programs: tuple[Program, ...]
-    sign_in: Program | None = None
 
 
 @click.command("run")
@@ -84,11 +83,10 @@ def run(config: Settings, make_plan: Callable[[Settings, Environment], Plan]) ->
         try:
             environment = start_engines(config, engines, keeper)
             plan = make_plan(config, environment)
-            for step in plan.steps:
-                run_step(step, keeper)
+            sign_in = [line for step in plan.steps for line in run_step(step, keeper)]
             for program in plan.programs:
                 keeper.start(program)
-            greet(config, keeper, run_step(plan.sign_in, keeper) if plan.sign_in else [])
+            greet(config, keeper, sign_in)
             keeper.wait(lambda: False)
         except Stopped:
             keeper.say("stopping")
@@ -105,8 +103,7 @@ def plan_of(_config: Settings, environment: Environment) -> Plan:
         return Program(name, command, environment=environment, cwd=ROOT, grace=WEB_GRACE)
 
     return Plan(
-        steps=(ours("migrate", "wsgi", "migrate"),),
-        sign_in=ours("admin", "wsgi", "admin", "create", "--if-none"),
+        steps=(ours("prepare", "wsgi", "prepare"),),
         programs=(
             ours("web", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "wsgi:app"),
             replace(ours("crew", "wsgi", "crew"), grace=CREW_GRACE, named=True),
@@ -115,10 +112,12 @@ def plan_of(_config: Settings, environment: Environment) -> Plan:
 
 
 def plan_of_demo(config: Settings, environment: Environment) -> Plan:
-    """The same with one more step: `demo` fills an empty database, and tells whom to sign in as."""
-    plan = plan_of(config, environment)
-    demo = Program("demo", (sys.executable, "-m", "wsgi", "demo"), environment=environment, cwd=ROOT)
-    return replace(plan, sign_in=demo)
+    """The same with other steps: `demo` fills an empty database, and tells whom to sign in as."""
+    steps = tuple(
+        Program(name, (sys.executable, "-m", "wsgi", name), environment=environment, cwd=ROOT)
+        for name in ("migrate", "demo")
+    )
+    return replace(plan_of(config, environment), steps=steps)
 
 
 def start_engines(config: Settings, engines: Engines, keeper: Keeper) -> dict[str, str]:

@@ -88,6 +88,10 @@ def crash():
     sys.exit("toy crash")
 
 
+def admin():
+    print("Sign in as dora, password: secret")
+
+
 def newer():
     print("looking")
     sys.exit("The database is of a newer version than this program.")
@@ -103,8 +107,7 @@ def parent():
 
         names = os.environ.get("TOYS", "steady").split()
         return Plan(
-            steps=tuple(toy(name) for name in os.environ.get("TOY_STEPS", "").split()),
-            sign_in=Program("admin", (sys.executable, "-c", "print('Sign in as dora, password: secret')")),
+            steps=tuple(toy(name) for name in os.environ.get("TOY_STEPS", "admin").split()),
             programs=(
                 toy("web"),
                 *(toy(name, grace=1.5 if name == "stubborn" else 20.0, named=name == "crew") for name in names),
