@@ -7,6 +7,7 @@ fork too, in milliseconds. Over several hosts run `helpdesk worker LANE`, `helpd
 import gc
 import importlib
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -43,10 +44,8 @@ def run(app: Flask) -> None:
             log.warning("ended a leftover of an earlier crew", process=leftover)
         for name, main in members(settings()):
             keeper.start(Program(name, start=partial(Forked, partial(_inside, app, main)), grace=MEMBER_GRACE))
-        try:
+        with suppress(Stopped):
             keeper.wait(lambda: False)
-        except Stopped:
-            log.debug("the crew stops")
 
 
 def preload() -> None:
