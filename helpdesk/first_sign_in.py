@@ -36,7 +36,9 @@ def ensure_administrator(email: str = "", name: str = "") -> list[str]:
     query = select(User).where(User.role == Role.ADMINISTRATOR, User.active).order_by(User.id)
     administrators = db.session.scalars(query).all()
     if not administrators:
-        return create_administrator(email or DEFAULT_EMAIL, name or DEFAULT_NAME)
+        lines = create_administrator(email or DEFAULT_EMAIL, name or DEFAULT_NAME)
+        after_commit(lambda: _keep(lines))
+        return lines
     if not all(user.password_is_one_time for user in administrators):
         forget()
         return []
@@ -56,12 +58,10 @@ def create_administrator(email: str, name: str) -> list[str]:
 
 def renew(user: User) -> list[str]:
     """A fresh one-time password for `user`. Returns how to sign in."""
-    lines = [
+    return [
         f"Sign in as:         {user.email}",
         f"One-time password:  {set_one_time_password(user)}",
     ]
-    after_commit(lambda: _keep(lines))
-    return lines
 
 
 def furnish(user: User) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -136,8 +136,8 @@ def send_link(user_id: int) -> ResponseReturnValue:
 @administrators_only
 def deactivate(user_id: int) -> ResponseReturnValue:
     """Shut one person out at once."""
-    user, form = _person(user_id), DeactivationForm()
-    count = staff.deactivate(me(), user, bool(form.give_back.data))
+    user = _person(user_id)
+    count = staff.deactivate(me(), user, give_back="give_back" in request.form)
     auth.told(_("%(name)s is signed out and cannot sign in any more.", name=user.name))
     if count:
         text = ngettext("One ticket waits in its queue again.", "%(num)s tickets wait in their queues again.", count)

@@ -15,7 +15,7 @@ from helpdesk import auth
 from helpdesk.auth import administrators_only, me
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
-from helpdesk.forms import choices, chosen_rights
+from helpdesk.forms import choices, chosen_rights, typed
 from helpdesk.models import Channel, FollowUp, Group, Project, Queue, QueueClock, QueueRight, Right
 from helpdesk.queue_changes import save_queue
 from helpdesk.views.groups import RIGHTS
@@ -144,6 +144,8 @@ def _save(queue: Queue) -> ResponseReturnValue:
         return _page(queue, form, rights), 422
     values = {name: value for name, value in form.data.items() if name != "csrf_token"}
     values["reply_channel_id"] = values["reply_channel_id"] or None
+    for name in ("salutation", "signature"):
+        values[name] = typed(form[name]).replace("\r\n", "\n").strip()
     if queue.id is not None and values["project_id"] != queue.project_id:
         values["project_id"] = queue.project_id  # its tickets belong to the project already
     try:

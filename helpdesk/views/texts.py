@@ -13,7 +13,7 @@ from helpdesk import auth
 from helpdesk.auth import administrators_only, me
 from helpdesk.db import db
 from helpdesk.errors import NotFound
-from helpdesk.forms import choices
+from helpdesk.forms import choices, typed
 from helpdesk.models import CannedReply, Queue
 from helpdesk.models.event import record_change
 from helpdesk.staff import apply
@@ -94,7 +94,7 @@ def _save(text: CannedReply) -> ResponseReturnValue:
     form = _form()
     if not form.validate_on_submit():
         return _page(text, form), 422
-    values = {"name": form.name.data, "queue_id": form.queue_id.data or None, "body": form.body.data}
+    values = {"name": form.name.data, "queue_id": form.queue_id.data or None, "body": typed(form.body).replace("\r\n", "\n")}
     changes = apply(text, values)
     db.session.add(text)
     db.session.flush()
