@@ -208,6 +208,8 @@ def detect(data: bytes) -> str:
     guess = chardet.detect(sample)
     confidence = guess.get("confidence") or 0.0
     codec = codec_for(guess.get("encoding") or "")
+    if codec in _STATEFUL and 10 * sample.count(b"\x00") < len(sample):
+        codec, confidence = None, 0.0
     if confidence < 0.06 or (confidence < 0.3 and not _is_sensible_cyrillic(sample, codec)):
         cyrillic = _cyrillic_codec(sample)
         if cyrillic is not None:

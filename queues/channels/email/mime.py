@@ -15,6 +15,8 @@ from queues.channels.email.headers import Headers, lenient_base64, parse_paramet
 _TYPE = re.compile(r"[\w!#$&^.+-]{1,63}/[\w!#$&^.+-]{1,63}$", re.ASCII)
 _GUESSED_BOUNDARY = re.compile(rb"(?:^|\n)--([^\r\n]{1,200}?)[ \t]*\r?\nContent-", re.IGNORECASE)
 _BASE64_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+# what a list server or a scanner adds below stands behind the padding or behind a full line
+_BASE64_LEAD = re.compile(rb"(?:[A-Za-z0-9+/]{4})+(?:\r?\n(?:[A-Za-z0-9+/]{4})+)*(?:[A-Za-z0-9+/]{2,3}={1,2})?")
 _SPACE = b" \t\r\n"
 _SOFT_BREAK_BLANKS = re.compile(rb"=[ \t]+(?=\r?\n)")
 _UU_BEGIN = re.compile(rb"(?:^|\n)begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n")
@@ -209,11 +211,13 @@ def decode_transfer(raw: bytes, encoding: bytes) -> tuple[bytes, bool]:
 
 
 def _decode_base64(raw: bytes) -> tuple[bytes, bool]:
-    sample = raw[:4096]
+    sample = raw[:4096].strip()
     foreign = len(sample.translate(None, _BASE64_ALPHABET + _SPACE))
-    blanks = sample.strip().count(b" ")
-    if foreign * 50 > len(sample) or blanks * 20 > len(sample):
-        return raw, False  # plain text that only claims to be base64
+    if foreign or b" " in sample:
+        lead = _BASE64_LEAD.match(sample)
+        clean = lead is not None and (lead.group().endswith(b"=") or lead.end() > 70)
+        if not clean and (foreign * 50 > len(sample) or sample.count(b" ") * 20 > len(sample)):
+            return raw, False  # plain text that only claims to be base64
     padding = raw.find(b"=")
     rest = raw[padding:].lstrip(b"=\r\n\t ") if padding >= 0 else b""
     if rest and not rest[:400].translate(None, _BASE64_ALPHABET + _SPACE) and b" " not in rest[:400].strip():

@@ -135,7 +135,7 @@ class _Assembly:
 
     def _bodies(self, subject: str) -> tuple[str, CleanedHtml | None, CleanedHtml | None]:
         """The whole text, the whole HTML, and the HTML of the answer where its marks told where it ends."""
-        bodies = [body for body in self.contents.bodies if (body.plain or body.html or "").strip()]
+        bodies = [body for body in self.contents.bodies if f"{body.plain or ''}{body.html or ''}".strip()]
         for body in bodies:
             if body.html is None and body.plain and _OBVIOUSLY_HTML.match(body.plain[:200]):
                 body.html, body.plain = body.plain, None

@@ -3,6 +3,7 @@
 import logging
 import struct
 from dataclasses import dataclass, field
+from typing import Any
 
 from queues.channels.email import charset, limits
 
@@ -34,13 +35,16 @@ def unpack(data: bytes) -> TnefContent:
 
         container = TNEF(data, do_checksum=False)
         files = tuple(
-            (_as_text(attachment.long_filename() or attachment.name), bytes(attachment.data))
+            (_file_name(attachment), bytes(attachment.data))
             for attachment in container.attachments[: limits.ATTACHMENTS]
             if attachment.data
         )
-        return TnefContent(files, _body(container.body), _body(container.htmlbody))
+        content = TnefContent(files, _body(container.body), _body(container.htmlbody))
     except Exception as error:  # an old library raises anything on hostile bytes
         raise TnefError(f"winmail.dat: {type(error).__name__}") from error
+    if not (content.files or content.text or content.html):
+        raise TnefError("winmail.dat: nothing in it")
+    return content
 
 
 def _check_shape(data: bytes) -> None:
@@ -58,9 +62,17 @@ def _check_shape(data: bytes) -> None:
         offset += length + 11
 
 
+def _file_name(attachment: Any) -> str:
+    try:
+        return _as_text(attachment.long_filename())
+    except UnicodeDecodeError:
+        # the library takes every short name for UTF-8; they are in the sender's code page
+        return _as_text(attachment._name)
+
+
 def _as_text(value: object) -> str:
     if isinstance(value, bytes):
-        value = charset.decode(value, None)[0]
+        value = charset.decode(value.rstrip(b"\x00"), None)[0]
     return str(value or "").rstrip("\x00")
 
 
