@@ -33,6 +33,6 @@ def _shorten(name: str) -> str:
 def disposition(name: str) -> str:
     """The value of Content-Disposition (RFC 6266): always a download, the name in ASCII and in full (RFC 8187)."""
     name = tidy(name)
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "replace").decode().replace("?", "_")
-    plain = re.sub(r"[^A-Za-z0-9._ ()+-]", "_", plain)
+    bare = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    plain = re.sub(r"[^A-Za-z0-9._ ()+-]", "_", bare)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -75,12 +75,12 @@ def serve(attachment_id: int, token: str) -> ResponseReturnValue:
     allowed = read_file_token(file, token, clock.now()) if file is not None else None
     reader = _reader(allowed)
     if allowed is None or reader is None:
-        return _refusal(403)
+        return _refusal()
     file = get_attachment(reader, attachment_id)
     if not allowed.flag:
         return _download(file)
     if file.preview_sha256 is None:
-        return _refusal(404)
+        return _refusal()
     return _shown(file.preview_sha256)
 
 
@@ -91,7 +91,7 @@ def show_frame(message_id: int, token: str) -> ResponseReturnValue:
     allowed = read_frame_token(message_id, token, now)
     reader = _reader(allowed)
     if allowed is None or reader is None:
-        return _frame_document(403, allowed=None)
+        return _frame_document(404, allowed=None)
     message = get_message(reader, message_id)
     return _frame_document(200, allowed, message, reader, now)
 
@@ -132,9 +132,10 @@ def _guard(response: Response) -> Response:
     return response
 
 
-def _refusal(status: int) -> Response:
+def _refusal() -> Response:
+    """The same answer to what is too old, forged, absent or hidden."""
     words = _("This link is no longer valid. Open the ticket again and follow it from there.")
-    return _guard(Response(words + "\n", status, mimetype="text/plain"))
+    return _guard(Response(words + "\n", 404, mimetype="text/plain"))
 
 
 def _frame_document(
