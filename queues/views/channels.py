@@ -91,7 +91,8 @@ def save(channel_id: int) -> ResponseReturnValue:
 def check(channel_id: int) -> ResponseReturnValue:
     """Try the stored settings for real and tell each step."""
     channel = _channel(channel_id)
-    secrets, settings, adapter = StoredSecrets(channel), dict(channel.settings), adapter_for(channel.kind)
+    secrets, adapter = StoredSecrets(channel), adapter_for(channel.kind)
+    settings = {"address": channel.address, **channel.settings}
     db.session.commit()  # no transaction is open while other servers are asked
     steps = adapter.check(settings, secrets)
     if "HX-Request" in request.headers:
@@ -223,7 +224,7 @@ def _channel(channel_id: int) -> Channel:
 
 
 def _mailbox(channel: Channel) -> MailboxSettings:
-    settings = MailboxSettings(**channel.settings)
+    settings = MailboxSettings(**{"address": channel.address, **channel.settings})
     if settings.auth != "oauth2" or not settings.authorize_url:
         raise Refused(_("This mailbox does not sign in with its provider's page."))
     return settings

@@ -103,7 +103,7 @@ def form_for(channel: Channel, preset: Preset) -> MailboxForm:
     shown["aliases"] = "\n".join(shown.get("aliases", []))
     form = MailboxForm(
         data={
-            **{name: shown.get(name) for name in SETTING_FIELDS},
+            **{name: str(shown.get(name, "")) for name in SETTING_FIELDS},
             "name": channel.name,
             "address": channel.address or "",
             "project_id": channel.project_id,
