@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
+from helpdesk import clock
+from helpdesk.db import db
 from helpdesk.models import Event, InboundEvent, Tally
 from helpdesk.queries.counters import Ledger, ledgers, queue_figures
 from queues import intake, ledger
@@ -24,10 +26,11 @@ def mail(number: int) -> Inbound:
 def quarantined(channel: Any, number: int = 1, reason: str = "Its character set is unknown.") -> InboundEvent:
     """An event that was received and could not be understood."""
     intake.accept(channel.id, mail(number))
-    event = intake.db.session.scalars(select(InboundEvent).order_by(InboundEvent.id.desc())).first()
+    event = db.session.scalars(select(InboundEvent).order_by(InboundEvent.id.desc())).first()
     assert event is not None
-    intake._end(event, intake.InboundState.QUARANTINED, reason)
-    intake.db.session.flush()
+    intake.count(channel.id, waiting=-1, quarantined=1)
+    event.state, event.reason, event.finished_at = "quarantined", reason, clock.now()
+    db.session.flush()
     return event
 
 
