@@ -130,6 +130,7 @@ def begin_session(user: User, stage: Stage = Stage.FULL) -> None:
     """A new session with a new token for this browser; the one that it had before ends."""
     _delete(half_session())
     row, token = UserSession.begin(user, stage, request.remote_addr or "", request.user_agent.string)
+    user.last_seen_at = row.created_at
     session.clear()
     g.user_session, g.session_token = row, token
     bind_token(row)

@@ -70,6 +70,7 @@ ROWS: dict[str, Row] = {
     "GET /profile": SIGNED_IN,
     "POST /profile": SIGNED_IN,
     "POST /profile/language": SIGNED_IN,
+    "POST /profile/theme": SIGNED_IN,
     "GET /profile/password": SIGNED_IN,
     "POST /profile/password": SIGNED_IN,
     "POST /profile/sessions/<int:session_id>/end": OWN,

@@ -1,6 +1,5 @@
 """The first administrator of an installation: made once, told until used, and never again."""
 
-import os
 import stat
 
 import pytest
@@ -50,7 +49,7 @@ def test_a_second_start_says_the_same_again(run):
 
 def test_only_the_owner_reads_the_file(run):
     run("create", "--if-none")
-    assert stat.S_IMODE(os.stat(first_sign_in.kept_file()).st_mode) == 0o600
+    assert stat.S_IMODE(first_sign_in.kept_file().stat().st_mode) == 0o600
 
 
 def test_after_the_first_sign_in_nothing_is_said(run, app, committed):

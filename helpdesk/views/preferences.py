@@ -75,6 +75,15 @@ def set_language() -> ResponseReturnValue:
     return redirect(auth.local_path(_referring_path()))
 
 
+@pages.post("/profile/theme")
+@login_required
+def set_theme() -> ResponseReturnValue:
+    """Keep the look that was chosen in the menu."""
+    if request.form.get("theme") in {"light", "dark", "system"}:
+        me().theme = request.form["theme"]
+    return "", 204
+
+
 @pages.get("/profile/password")
 @login_required
 def ask_password() -> ResponseReturnValue:

@@ -94,7 +94,8 @@ def _save(text: CannedReply) -> ResponseReturnValue:
     form = _form()
     if not form.validate_on_submit():
         return _page(text, form), 422
-    values = {"name": form.name.data, "queue_id": form.queue_id.data or None, "body": typed(form.body).replace("\r\n", "\n")}
+    body = typed(form.body).replace("\r\n", "\n")
+    values = {"name": typed(form.name), "queue_id": form.queue_id.data or None, "body": body}
     changes = apply(text, values)
     db.session.add(text)
     db.session.flush()

@@ -19,7 +19,16 @@
     }
   };
 
-  let theme = recall("theme", "system");
+  // A signed-in person's choice comes with the page and holds in every browser; before that this browser's own.
+  let theme = root.dataset.chosenTheme || recall("theme", "system");
+  const tell = (choice) => {
+    if (!root.dataset.themeUrl) return;
+    fetch(root.dataset.themeUrl, {
+      method: "POST",
+      headers: { "X-CSRFToken": document.querySelector('meta[name="csrf-token"]').content },
+      body: new URLSearchParams({ theme: choice }),
+    }).catch(() => {}); // without a connection the choice lasts in this browser
+  };
   let density = recall("density", "comfortable");
   let rail = recall("rail", "wide");
 
@@ -41,7 +50,10 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-theme-choice], [data-density-choice], [data-fold-rail]");
     if (!button) return;
-    if (button.dataset.themeChoice) keep("theme", (theme = button.dataset.themeChoice));
+    if (button.dataset.themeChoice) {
+      keep("theme", (theme = button.dataset.themeChoice));
+      tell(theme);
+    }
     if (button.dataset.densityChoice) keep("density", (density = button.dataset.densityChoice));
     if ("foldRail" in button.dataset) keep("rail", (rail = rail === "narrow" ? "wide" : "narrow"));
     apply();
