@@ -35,7 +35,7 @@ def unpack(data: bytes) -> TnefContent:
 
         container = TNEF(data, do_checksum=False)
         files = tuple(
-            (_file_name(attachment), bytes(attachment.data))
+            (_file_name(attachment, container.codepage), bytes(attachment.data))
             for attachment in container.attachments[: limits.ATTACHMENTS]
             if attachment.data
         )
@@ -62,17 +62,17 @@ def _check_shape(data: bytes) -> None:
         offset += length + 11
 
 
-def _file_name(attachment: Any) -> str:
+def _file_name(attachment: Any, codepage: str | None) -> str:
     try:
         return _as_text(attachment.long_filename())
     except UnicodeDecodeError:
         # the library takes every short name for UTF-8; they are in the sender's code page
-        return _as_text(attachment._name)
+        return _as_text(attachment._name, codepage)
 
 
-def _as_text(value: object) -> str:
+def _as_text(value: object, codepage: str | None = None) -> str:
     if isinstance(value, bytes):
-        value = charset.decode(value.rstrip(b"\x00"), None)[0]
+        value = charset.decode(value.rstrip(b"\x00"), codepage)[0]
     return str(value or "").rstrip("\x00")
 
 
