@@ -36,7 +36,7 @@ def normalise_email(address: str) -> str:
 
 
 def normalise_domain(domain: str) -> str:
-    """The ASCII form of a domain (`пошта.укр` is `xn--80a1acn3a.xn--j1amh`), or its folded letters where it has none."""
+    """The ASCII form of a domain (`пошта.укр` is `xn--80a1acn3a.xn--j1amh`), or its folded letters."""
     domain = domain.strip().strip(".").casefold()
     try:
         return idna.encode(domain, uts46=True).decode("ascii")

@@ -13,5 +13,13 @@ SQL_NOW = func.helpdesk_now()
 
 
 def now() -> datetime:
-    """The present moment in UTC, as the database sees it (one round trip)."""
-    return db.session.execute(select(SQL_NOW)).scalar_one()
+    """The present moment in UTC, as the database sees it (one round trip, unless this transaction holds one)."""
+    held: datetime | None = db.session().info.get("held_now")
+    return held or db.session.execute(select(SQL_NOW)).scalar_one()
+
+
+def hold() -> datetime:
+    """Read the time once for all that the rest of the present transaction does."""
+    moment = db.session.execute(select(SQL_NOW)).scalar_one()
+    db.session().info["held_now"] = moment
+    return moment

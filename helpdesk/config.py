@@ -48,6 +48,9 @@ class Settings(BaseSettings):
         description="Mail of channels without a server lands here as files. Default: HELPDESK_DATA/outgoing.",
     )
     raw_retention_days: int = Field(90, ge=1, description="Days that raw input of finished events is kept.")
+    metrics_token: str = Field(
+        "", description="Secret that /metrics asks for. Empty: it answers this machine alone."
+    )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="How much is logged.")
     undo_seconds: int = Field(8, ge=0, le=120, description="Seconds in which a reply can be taken back.")
 

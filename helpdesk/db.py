@@ -4,18 +4,21 @@ There is one commit per entry point (end of a request, of a batch, of a command)
 rolled-back change (ringing a bell, publishing a live event) is registered with `after_commit`.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import structlog
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text, event, func
+from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text, event, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column, registry
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -62,10 +65,56 @@ def after_commit(work: Callable[[], None]) -> None:
     db.session().info.setdefault("after_commit", []).append(work)
 
 
+def before_commit(work: Callable[[], None]) -> None:
+    """Run `work` once at the end of the present transaction, inside it: for rows that are written best all at once."""
+    db.session().info.setdefault("before_commit", []).append(work)
+
+
+def remembered(key: str, make: Callable[[], T]) -> T:
+    """What `make` gave when `key` was first asked for in the present transaction; forgotten at its end."""
+    memory: dict[str, Any] = db.session().info.setdefault("remembered", {})
+    if key not in memory:
+        memory[key] = make()
+    return memory[key]
+
+
+def forget(key: str) -> None:
+    """Ask anew for what `remembered` keeps under `key`, because it was just changed."""
+    db.session().info.get("remembered", {}).pop(key, None)
+
+
+def reserve_ids(model: type[Base], count: int) -> None:
+    """Fetch `count` ids for rows of `model` that this transaction is going to make, in one round trip."""
+    sequence = func.pg_get_serial_sequence(model.__tablename__, "id")
+    query = select(func.nextval(sequence)).select_from(func.generate_series(1, count).alias())
+    _reserved(model).extend(db.session.scalars(query))
+
+
+def new_id(model: type[Base]) -> int:
+    """An id for a row that is about to be made: one of those reserved, else a fresh one."""
+    if not _reserved(model):
+        reserve_ids(model, 1)
+    return _reserved(model).popleft()
+
+
+def _reserved(model: type[Base]) -> deque[int]:
+    ids: dict[str, deque[int]] = db.session().info.setdefault("reserved_ids", {})
+    return ids.setdefault(model.__tablename__, deque())
+
+
+@event.listens_for(Session, "before_commit")
+def _run_last_work(session: Session) -> None:
+    if session.in_nested_transaction():
+        return
+    for work in session.info.pop("before_commit", []):
+        work()
+
+
 @event.listens_for(Session, "after_commit")
 def _run_work(session: Session) -> None:
     if session.in_nested_transaction():
         return
+    _end(session)
     for work in session.info.pop("after_commit", []):
         work()
 
@@ -74,6 +123,13 @@ def _run_work(session: Session) -> None:
 def _forget_work(session: Session, previous: Any) -> None:
     if not previous.nested:
         session.info.pop("after_commit", None)
+        session.info.pop("before_commit", None)
+        _end(session)
+
+
+def _end(session: Session) -> None:
+    for key in ("remembered", "reserved_ids", "locked", "held_now", "documents"):
+        session.info.pop(key, None)
 
 
 @contextmanager

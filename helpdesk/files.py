@@ -231,10 +231,8 @@ def attach(
     `name` and `type` are what the sender claims and only ever shown; `content_id` is the one of RFC 2392.
     """
     blob = content if isinstance(content, Blob) else put(content)
-    if message is not None and message in db.session.new:
-        db.session.flush()
     attachment = Attachment(
-        message_id=message.id if message is not None else None,
+        message=message,
         sha256=blob.sha256,
         name=name,
         type=type,

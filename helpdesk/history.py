@@ -109,7 +109,7 @@ def _cause(code: str) -> str:
         "claim": _("taken"),
         "customer wrote": _("the customer wrote"),
         "bounce": _("a message came back"),
-        "delivery failed": _("a message could not be sent"),
+        "not delivered": _("a message could not be sent"),
         "time": _("the time was over"),
         "by hand": _("by hand"),
     }.get(code, code)

@@ -80,7 +80,7 @@ class Keyring:
 
 
 def load_keyring(folder: Path) -> Keyring:
-    """Read the keyring file of `folder`, making it at the first start (0600, atomically, safe with several starters)."""
+    """Read the keyring file of `folder`, making it at the first start (0600, safe with several starters)."""
     path = folder / "keyring.json"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from helpdesk.db import db
 from helpdesk.errors import Forbidden, NotFound
 from helpdesk.models.queue import Queue
-from helpdesk.models.ticket import Ticket, TicketPerson
+from helpdesk.models.ticket import Ticket, TicketPerson, lock_conversation
 from helpdesk.models.user import RIGHT_RANK, Membership, QueueRight, Right, User
 
 
@@ -80,7 +80,8 @@ def get_ticket(user: User, ticket_id: int, right: Right = Right.SEE, lock: bool 
     Raises NotFound when it is absent or hidden, Forbidden when the user may see but not work in its queue.
     """
     query = select(Ticket).where(Ticket.id == ticket_id, visible(user))
-    if lock:
+    if lock and (conversation_id := db.session.scalar(query.with_only_columns(Ticket.conversation_id))) is not None:
+        lock_conversation(conversation_id)  # always before the ticket, as the intake does
         query = query.with_for_update(of=Ticket, key_share=True).execution_options(populate_existing=True)
     ticket = db.session.scalar(query)
     if ticket is None:

@@ -7,13 +7,14 @@ ourselves, one of a kind for a ticket, five a day for an address, a hundred a mi
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import case, func, select
+from sqlalchemy import case, select
 from sqlalchemy.dialects.postgresql import insert
 
 from helpdesk import clock
 from helpdesk.customer_texts import ACKNOWLEDGEMENT, REFUSAL, customer_text, fill
-from helpdesk.db import db
-from helpdesk.models import AnswerCount, Channel, Message, OutboxItem, Reply, Ticket
+from helpdesk.db import db, remembered
+from helpdesk.models import AnswerCount, Message, OutboxItem, Reply, Ticket
+from helpdesk.models.channel import own_addresses
 from queues.channels.email import tokens
 from queues.letters import language_of
 
@@ -25,7 +26,7 @@ MOST_PER_MINUTE = 100
 
 
 def acknowledge(ticket: Ticket, heard: Message) -> Message | None:
-    """Tell the sender of the message that opened `ticket` its number, in the present transaction.
+    """Tell the sender of the message that just opened `ticket` its number, in the present transaction.
 
     None where a rule says to keep silent. The conversation's row is locked by the caller.
     """
@@ -33,12 +34,12 @@ def acknowledge(ticket: Ticket, heard: Message) -> Message | None:
 
 
 def refuse(ticket: Ticket, heard: Message) -> Message | None:
-    """Tell the sender that the finished `ticket` takes no more messages, in the present transaction."""
-    return _answer(ticket, heard, REFUSAL)
+    """Tell the sender that the finished `ticket` takes no more messages, once, in the present transaction."""
+    return None if _was_answered(ticket, REFUSAL) else _answer(ticket, heard, REFUSAL)
 
 
 def _answer(ticket: Ticket, heard: Message, key: str) -> Message | None:
-    if not _may_be_answered(heard) or _was_answered(ticket, key) or not _below_limits(heard.sender):
+    if not _may_be_answered(heard) or not _below_limits(heard.sender):
         return None
     queue = ticket.queue
     text = customer_text(queue.project_id, key, language_of(ticket, queue))
@@ -63,15 +64,7 @@ def _may_be_answered(heard: Message) -> bool:
     if not heard.sender or heard.nature != "human" or heard.facts.get("may_auto_reply") is False:
         return False
     sender, _ = tokens.split_address(heard.sender.lower())
-    return not is_our_address(sender)
-
-
-def is_our_address(address: str) -> bool:
-    """Whether mail to this address (in lower case) comes back to us: the address or an alias of any channel."""
-    ours = select(Channel.id).where(
-        (func.lower(Channel.address) == address) | Channel.settings["aliases"].contains([address])
-    )
-    return db.session.scalar(ours.limit(1)) is not None
+    return sender not in own_addresses()
 
 
 def _was_answered(ticket: Ticket, key: str) -> bool:
@@ -80,14 +73,22 @@ def _was_answered(ticket: Ticket, key: str) -> bool:
 
 
 def _below_limits(sender: str) -> bool:
-    minute = select(OutboxItem.id).where(
-        OutboxItem.automatic, OutboxItem.created_at > clock.SQL_NOW - timedelta(minutes=1)
-    )
-    recent = db.session.scalar(select(func.count()).select_from(minute.limit(MOST_PER_MINUTE).subquery())) or 0
-    if recent >= MOST_PER_MINUTE:
+    recent = remembered("recent_answers", _recent)
+    if len(recent) >= MOST_PER_MINUTE:
         log.warning("automatic answers are paused: more than a hundred in a minute", sender=sender)
         return False
-    return _count(sender)
+    if not _count(sender):
+        return False
+    recent.append(sender)
+    return True
+
+
+def _recent() -> list[str]:
+    """One entry for each automatic answer of the last minute, up to the limit; this transaction adds its own."""
+    minute = select(OutboxItem.state).where(
+        OutboxItem.automatic, OutboxItem.created_at > clock.SQL_NOW - timedelta(minutes=1)
+    )
+    return list(db.session.scalars(minute.limit(MOST_PER_MINUTE)))
 
 
 def _count(sender: str) -> bool:

@@ -5,12 +5,13 @@ cannot be taken back, then the outcome. Each of them looks at the lease first; w
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import structlog
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import joinedload, selectinload
 
 from helpdesk import clock
 from helpdesk.db import db, transaction
@@ -29,6 +30,7 @@ from queues.tries import STILL_TO_SEND, Verdict, judge, summary
 
 log = structlog.get_logger(__name__)
 
+_WITH_ALL = (joinedload(OutboxItem.message), joinedload(OutboxItem.channel), selectinload(OutboxItem.deliveries))
 ATTENTION = frozenset({DeliveryState.FAILED, DeliveryState.BOUNCED})
 MAY_TRY_AGAIN = frozenset({DeliveryState.FAILED, DeliveryState.UNKNOWN, DeliveryState.BOUNCED})
 
@@ -87,7 +89,7 @@ def _send(taken: Taken) -> Receipt | DeliveryError:
 
 def _prepare(taken: Taken) -> _Ready:
     with transaction():
-        item = db.session.scalar(select(OutboxItem).where(*_mine(taken)))
+        item = db.session.scalar(select(OutboxItem).where(*_mine(taken)).options(*_WITH_ALL))
         if item is None:
             raise LeaseLost
         channel = item.channel
@@ -148,13 +150,14 @@ def _record(taken: Taken, outcome: Receipt | DeliveryError) -> None:
             raise LeaseLost
         open_states = {*STILL_TO_SEND, item.state} - {DeliveryState.SENDING}  # "unknown" where we come back late
         pending = [one.address for one in item.deliveries if one.state in open_states]
-        verdict = judge(outcome, pending, item.attempts, clock.now() - item.trying_since)
+        now = clock.now()
+        verdict = judge(outcome, pending, item.attempts, now - item.trying_since)
         if verdict.channel_down:
             _wait_for_channel(item, verdict, taken.probe)
         elif taken.probe:
             breakers.close(breakers.key_of(item.channel))
             item.channel.note_contact()
-        _settle(item, verdict)
+        _settle(item, verdict, now)
 
 
 def _wait_for_channel(item: OutboxItem, verdict: Verdict, probe: bool) -> None:
@@ -165,27 +168,25 @@ def _wait_for_channel(item: OutboxItem, verdict: Verdict, probe: bool) -> None:
 
 def _lock(which: Any) -> OutboxItem | None:
     """An item and its ticket, both locked, in the order in which everybody locks them: the ticket first."""
-    ticket_id = db.session.scalar(
-        select(Message.ticket_id).join(OutboxItem, OutboxItem.message_id == Message.id).where(which)
+    of_item = select(Message.ticket_id).join(OutboxItem, OutboxItem.message_id == Message.id).where(which)
+    db.session.scalar(
+        select(Ticket)
+        .where(Ticket.id == of_item.scalar_subquery())
+        .with_for_update(of=Ticket, key_share=True)
+        .options(joinedload(Ticket.queue))
+        .execution_options(populate_existing=True)
     )
-    if ticket_id is not None:
-        db.session.execute(
-            select(Ticket)
-            .where(Ticket.id == ticket_id)
-            .with_for_update(key_share=True)
-            .execution_options(populate_existing=True)
-        )
     return db.session.scalar(
         select(OutboxItem)
         .where(which)
         .with_for_update(of=OutboxItem, key_share=True)
+        .options(*_WITH_ALL)
         .execution_options(populate_existing=True)
     )
 
 
-def _settle(item: OutboxItem, verdict: Verdict) -> None:
+def _settle(item: OutboxItem, verdict: Verdict, now: datetime) -> None:
     """Write the outcome of a try: attempt, recipients, item, message and ticket."""
-    now = clock.now()
     for delivery in item.deliveries:
         result = verdict.results.get(delivery.address)
         if result is not None:
@@ -251,11 +252,12 @@ def _settle_doubtful(item_id: int) -> int:
         item = _lock(OutboxItem.id == item_id)
         if item is None or item.state != DeliveryState.SENDING or item.lease_until is None:
             return 0
-        if item.lease_until >= clock.now():
+        now = clock.now()
+        if item.lease_until >= now:
             return 0
         pending = [one.address for one in item.deliveries if one.state in STILL_TO_SEND]
         token = item.lease_token
-        _settle(item, judge(Receipt([], unknown=True), pending, item.attempts, timedelta()))
+        _settle(item, judge(Receipt([], unknown=True), pending, item.attempts, timedelta()), now)
         item.lease_token = token
         return 1
 

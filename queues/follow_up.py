@@ -1,12 +1,10 @@
 """What a message does to the tickets of its conversation: attach, wake, reopen, refuse, or open a new one."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import select
-
-from helpdesk.db import db
-from helpdesk.models import Conversation, FollowUp, Ticket
+from helpdesk.models import FollowUp, Ticket
 from helpdesk.models.ticket.states import Kind, State
 
 AUTOMATIC = frozenset({"auto-reply", "auto-generated", "report", "list", "bulk"})
@@ -22,20 +20,13 @@ class Way(StrEnum):
     NEW = "new"
 
 
-def place(conversation: Conversation, nature: str, at: datetime) -> tuple[Way, Ticket | None]:
-    """The ticket of a locked conversation that a message belongs to, and what it does to it.
+def place(tickets: Sequence[Ticket], nature: str, at: datetime) -> tuple[Way, Ticket | None]:
+    """The ticket that a message belongs to, of those of a locked conversation (newest first), and what it does to it.
 
     The active one first, else the latest paused one, else the queue's policy for the latest finished one. Automatic
     mail wakes, reopens and opens nothing: it is kept where it belongs.
     """
-    tickets = list(
-        db.session.scalars(
-            select(Ticket)
-            .where(Ticket.conversation_id == conversation.id, Ticket.state != State.MERGED)
-            .order_by(Ticket.id.desc())
-            .limit(50)
-        )
-    )
+    tickets = [ticket for ticket in tickets if ticket.state != State.MERGED]
     for kind, way in ((Kind.ACTIVE, Way.ATTACH), (Kind.PAUSED, Way.WAKE)):
         found = next((ticket for ticket in tickets if ticket.kind == kind), None)
         if found is not None:

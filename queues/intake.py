@@ -8,6 +8,7 @@ becomes visible with its reason and delays nothing else.
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 from sqlalchemy import func, or_, select, text, update
@@ -22,7 +23,7 @@ from helpdesk.models.event import Event, SettingChanged
 from helpdesk.models.ticket.core import actor_columns
 from queues.channels import adapter_for
 from queues.channels.base import Dropped, Inbound, NotUnderstood, Understood
-from queues.interpret import interpret, store_files
+from queues.interpret import interpret
 from queues.lanes import ring_after_commit
 
 log = structlog.get_logger(__name__)
@@ -109,7 +110,7 @@ def retry(event_id: int, by: User | None) -> None:
     event = _quarantined(event_id)
     if event.raw is None:
         raise Refused("The raw input of this entry is no longer kept, so it cannot be tried again.")
-    _end(event, InboundState.WAITING, None)
+    _end(event, InboundState.WAITING, None, clock.now())
     event.finished_at = None
     event.attempts = 0
     event.lease_until = None
@@ -121,7 +122,7 @@ def drop(event_id: int, by: User, reason: str) -> None:
     event = _quarantined(event_id)
     if not reason.strip():
         raise Refused("Say in a few words why this entry may be left out.")
-    _end(event, InboundState.DROPPED, f"by hand: {reason.strip()}"[:500])
+    _end(event, InboundState.DROPPED, f"by hand: {reason.strip()}"[:500], clock.now())
     _record(event, by, "dropped")
 
 
@@ -203,7 +204,7 @@ def _finish_alone(taken: Taken, outcome: Outcome) -> int:
             return _finish([(taken, outcome)])
     except (DBAPIError, ValueError, LookupError) as error:
         words = f"{type(error).__name__}: {error}"[:1000]
-        log.warning("event could not be stored as a message", event=taken.id, error=words)
+        log.warning("event could not be stored as a message", event_id=taken.id, error=words)
     if taken.attempts < MOST_ATTEMPTS:
         with transaction() as session:
             retry_at = clock.SQL_NOW + func.make_interval(0, 0, 0, 0, 0, 0, taken.attempts)
@@ -226,27 +227,30 @@ def _finish(outcomes: list[tuple[Taken, Outcome]]) -> int:
             .execution_options(populate_existing=True)
         )
     }
+    now = clock.hold()
+    understood = []
     for taken, outcome in outcomes:
         event = events.get(taken.id)
         if event is None:
             continue
         match outcome:
             case NotUnderstood():
-                _end(event, InboundState.QUARANTINED, str(outcome)[:2000])
+                _end(event, InboundState.QUARANTINED, str(outcome)[:2000], now)
             case Dropped():
-                _end(event, InboundState.DROPPED, str(outcome)[:500])
+                _end(event, InboundState.DROPPED, str(outcome)[:500], now)
             case _:
-                dropped_by = interpret(event, outcome, store_files(outcome))
-                _end(event, InboundState.DROPPED if dropped_by else InboundState.TICKETED, dropped_by)
+                understood.append((event, outcome))
+    for event_id, dropped_by in (interpret(understood) if understood else {}).items():
+        _end(events[event_id], InboundState.DROPPED if dropped_by else InboundState.TICKETED, dropped_by, now)
     return len(events)
 
 
-def _end(event: InboundEvent, state: InboundState, reason: str | None) -> None:
+def _end(event: InboundEvent, state: InboundState, reason: str | None, now: datetime) -> None:
     count(event.channel_id, **{event.state: -1})
     count(event.channel_id, **{state: 1})
     event.state = state
     event.reason = reason
-    event.finished_at = clock.now()
+    event.finished_at = now
 
 
 def _quarantined(event_id: int) -> InboundEvent:

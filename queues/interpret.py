@@ -1,11 +1,15 @@
-"""What an understood event means here: whose it is, which conversation and ticket it joins, and what follows."""
+"""What understood events mean here: whose they are, which conversation and ticket they join, and what follows.
 
-from datetime import datetime
+A batch is placed together: what is known is fetched first (`queues.known`), then each event is placed in the order of
+arrival, and all rows are written at once. Nothing here commits.
+"""
 
-from sqlalchemy import select
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from helpdesk import files
-from helpdesk.db import db
+from helpdesk.db import db, new_id, reserve_ids
+from helpdesk.indexing import index_message
 from helpdesk.models import (
     Channel,
     Conversation,
@@ -17,49 +21,85 @@ from helpdesk.models import (
     Queue,
     Ticket,
 )
+from helpdesk.models.channel import own_addresses
 from helpdesk.models.message import Blob
-from helpdesk.models.search import index_document
-from helpdesk.models.ticket import header_hash, lock_conversation
+from helpdesk.models.ticket import header_hash, lock_conversation, reserve_numbers
 from queues import acknowledge, delivery
 from queues.channels.base import File, Understood
 from queues.follow_up import Way, place
-from queues.proofs import Proof, is_our_own, own_addresses, prove
+from queues.known import Known
+from queues.proofs import Claimed, Proof, claimed, is_our_own, prove
 from queues.routing import route
 
-StoredFile = tuple[File, Blob]
-
 OWN_MAIL = "our own mail came back"
+MOST_PARTICIPANTS = 200
 
 
-def store_files(message: Understood) -> list[StoredFile]:
-    """Put the contents of a message's files into the store; their rows join the present transaction."""
-    if not message.files:
-        return []
-    return list(zip(message.files, files.put_many([file.content for file in message.files]), strict=True))
+@dataclass
+class Placing:
+    """One event on its way to its ticket, with all that was found out about it so far."""
+
+    event: InboundEvent
+    message: Understood
+    claims: Claimed
+    customer: Customer
+    stored: list[tuple[File, Blob]]
 
 
-def interpret(event: InboundEvent, message: Understood, stored: list[StoredFile]) -> str | None:
-    """Make a message on a ticket of an event, in the present transaction.
+def interpret(understood: Sequence[tuple[InboundEvent, Understood]]) -> dict[int, str | None]:
+    """Make messages on tickets of events, in the present transaction.
 
-    Returns None when it is on a ticket now, or the name of the rule by which it was left out.
+    Returns for each event id None when it is on a ticket now, or the name of the rule by which it was left out.
     """
-    if is_our_own(message):
+    with db.session.no_autoflush:
+        placings, known = _prepare(understood)
+        return {placing.event.id: _place(placing, known) for placing in placings}
+
+
+def _prepare(understood: Sequence[tuple[InboundEvent, Understood]]) -> tuple[list[Placing], Known]:
+    """Find out who wrote, store the files, and fetch what the messages point at, for all of them at once."""
+    messages = [message for _event, message in understood]
+    people = [
+        (message.namespace, message.sender or _unknown(event), message.sender_name) for event, message in understood
+    ]
+    customers = Customer.for_identities(people)
+    blobs = iter(files.put_many([file.content for message in messages for file in message.files]))
+    claims = [claimed(message) for message in messages]
+    bounced = [delivery.ticket_of_bounce(message.bounce) for message in messages if message.bounce]
+    known = Known.load(
+        claims,
+        [header_hash(message.header_id) for message in messages if message.header_id],
+        [ticket_id for ticket_id in bounced if ticket_id is not None],
+    )
+    for model in (Message, Conversation, Ticket):
+        reserve_ids(model, len(messages))
+    reserve_numbers(len(messages))
+    placings = [
+        Placing(event, message, claim, customer, [(file, next(blobs)) for file in message.files])
+        for (event, message), claim, customer in zip(understood, claims, customers, strict=True)
+    ]
+    return placings, known
+
+
+def _place(placing: Placing, known: Known) -> str | None:
+    event, message = placing.event, placing.message
+    if is_our_own(message, known):
         return OWN_MAIL
     channel = db.session.get_one(Channel, event.channel_id)
-    proof = _of_bounce(message) or prove(message)
-    sender = Customer.for_identity(message.namespace, message.sender or _unknown(event), message.sender_name)
-    conversation = _conversation(event, message, channel, proof, sender)
-    way, ticket = place(conversation, message.nature, event.received_at)
-    row = _write(event, message, conversation, sender, proof)
-    _take_part(conversation, message, proof)
-    ticket = _apply(way, ticket, conversation, channel, message, event.received_at)
-    row.ticket_id = ticket.id
-    for file, blob in stored:
+    proof = _of_bounce(placing, known) or prove(message, placing.claims, known)
+    conversation = _conversation(placing, channel, proof)
+    way, ticket = place(known.tickets_in(conversation), message.nature, event.received_at)
+    row = _write(placing, conversation, proof)
+    _take_part(conversation, message, proof, known)
+    ticket = _apply(way, ticket, conversation, channel, placing)
+    row.ticket, row.ticket_id = ticket, ticket.id
+    for file, blob in placing.stored:
         files.attach(row, file.name, file.type, blob, file.inline, file.content_id)
-    index_document("message", row.id, ticket.id, _searchable(message), f"{message.sender} {message.sender_name}")
+    index_message(row)
     ticket.hear(row, message.nature, event.received_at)
-    event.message_id = row.id
-    _answer(way, ticket, row, message, event)
+    event.message, event.message_id = row, row.id
+    known.learn(ticket, row)
+    _answer(way, ticket, row, placing)
     return None
 
 
@@ -68,59 +108,46 @@ def _unknown(event: InboundEvent) -> str:
     return f"unknown-sender-{event.channel_id}@invalid"
 
 
-def _of_bounce(message: Understood) -> Proof | None:
+def _of_bounce(placing: Placing, known: Known) -> Proof | None:
     """A delivery report belongs to the ticket of the message that it reports on."""
-    if message.bounce is None:
-        return None
-    reported = delivery.note_bounce(message.bounce)
+    reported = delivery.note_bounce(placing.message.bounce) if placing.message.bounce else None
     if reported is None or reported.ticket_id is None:
         return None
-    return Proof(db.session.get_one(Ticket, reported.ticket_id), "delivery report")
+    ticket = known.ticket(reported.ticket_id)
+    return Proof(ticket, "delivery report") if ticket is not None else None
 
 
-def _conversation(
-    event: InboundEvent, message: Understood, channel: Channel, proof: Proof, sender: Customer
-) -> Conversation:
-    """The proved ticket's conversation, or a new one; its row is locked and the next place in it taken."""
+def _conversation(placing: Placing, channel: Channel, proof: Proof) -> Conversation:
+    """The proved ticket's conversation, which is locked, or a new one."""
     if proof.ticket is not None:
         return lock_conversation(proof.ticket.conversation_id)
     conversation = Conversation(
+        id=new_id(Conversation),
         project_id=channel.project_id,
         channel_id=channel.id,
-        customer_id=sender.id,
-        customer=sender,
-        key=f"event:{event.id}",
-        subject=message.subject[:500],
-        last_seq=1,
+        channel=channel,
+        customer_id=placing.customer.id,
+        customer=placing.customer,
+        key=f"event:{placing.event.id}",
+        subject=placing.message.subject[:500],
+        last_seq=0,
     )
     db.session.add(conversation)
-    db.session.flush()
+    db.session().info.setdefault("locked", {})[conversation.id] = conversation
     return conversation
 
 
-def _write(
-    event: InboundEvent, message: Understood, conversation: Conversation, sender: Customer, proof: Proof
-) -> Message:
-    facts = dict(message.facts)
-    if message.problems or event.reason:
-        facts["problems"] = [*message.problems, *([event.reason] if event.reason else [])]
-    if proof.hints:
-        facts["claims_tickets"] = proof.hints
-    if not proof.participant:
-        facts["non_participant"] = True
-    if message.reply_to:
-        facts["reply_to"] = message.reply_to
-    if message.written_at:
-        facts["written_at"] = message.written_at.isoformat()
-    facts["may_auto_reply"] = message.may_auto_reply
-    facts["proof"] = proof.how
-    facts["event_id"] = event.id
+def _write(placing: Placing, conversation: Conversation, proof: Proof) -> Message:
+    event, message = placing.event, placing.message
+    conversation.last_seq += 1
     row = Message(
+        id=new_id(Message),
         conversation_id=conversation.id,
+        conversation=conversation,
         seq=conversation.last_seq,
         kind=MessageKind.INBOUND,
-        customer_id=sender.id,
-        customer=sender,
+        customer_id=placing.customer.id,
+        customer=placing.customer,
         at=event.received_at,
         subject=message.subject,
         text=message.text,
@@ -134,76 +161,72 @@ def _write(
         header_id=message.header_id,
         header_hash=header_hash(message.header_id) if message.header_id else None,
         references=message.references,
-        facts=facts,
+        facts=_facts(event, message, proof),
     )
     db.session.add(row)
-    db.session.flush()
     return row
 
 
-def _take_part(conversation: Conversation, message: Understood, proof: Proof) -> None:
+def _facts(event: InboundEvent, message: Understood, proof: Proof) -> dict[str, object]:
+    facts: dict[str, object] = {
+        **message.facts,
+        "may_auto_reply": message.may_auto_reply,
+        "proof": proof.how,
+        "event_id": event.id,
+    }
+    problems = [*message.problems, *([event.reason] if event.reason else [])]
+    optional = {
+        "problems": problems,
+        "claims_tickets": proof.hints,
+        "non_participant": not proof.participant,
+        "reply_to": message.reply_to,
+        "written_at": message.written_at.isoformat() if message.written_at else None,
+    }
+    return facts | {name: value for name, value in optional.items() if value}
+
+
+def _take_part(conversation: Conversation, message: Understood, proof: Proof, known: Known) -> None:
     """The sender and those addressed take part from now on; a stranger with a signed token does not bring others."""
     if message.nature != "human" or not proof.participant:
         return
-    present = set(db.session.scalars(select(Participant.address).where(Participant.conversation_id == conversation.id)))
-    ours = own_addresses()
+    present, ours = known.participants_in(conversation), own_addresses()
     people = [(message.sender, message.sender_name, "from")]
-    people += [(address, name, "to") for address, name in message.to]
-    people += [(address, name, "cc") for address, name in message.cc]
-    for address, name, role in people[:200]:
+    people += [(address, name, "to") for name, address in message.to]
+    people += [(address, name, "cc") for name, address in message.cc]
+    for address, name, role in people[:MOST_PARTICIPANTS]:
         if address and address not in present and address.lower() not in ours:
             present.add(address)
-            db.session.add(Participant(conversation_id=conversation.id, address=address, name=name[:200], role=role))
+            part = Participant(conversation=conversation, address=address, name=name[:200], role=role)
+            db.session.add(part)
 
 
-def _apply(
-    way: Way,
-    ticket: Ticket | None,
-    conversation: Conversation,
-    channel: Channel,
-    message: Understood,
-    at: datetime,
-) -> Ticket:
-    if ticket is None:
-        return _open(conversation, channel, message, at, None)
-    if way == Way.NEW:
-        return _open(conversation, channel, message, at, ticket)
+def _apply(way: Way, ticket: Ticket | None, conversation: Conversation, channel: Channel, placing: Placing) -> Ticket:
+    if ticket is None or way == Way.NEW:
+        return _open(conversation, channel, placing, ticket)
+    cause = "customer wrote" if placing.message.bounce is None else "bounce"
     if way == Way.WAKE:
-        ticket.wake(message_sender(conversation), "customer wrote")
+        ticket.wake(conversation.customer, cause)
     elif way == Way.REOPEN:
-        ticket.reopen(message_sender(conversation), "customer wrote" if message.bounce is None else "bounce")
+        ticket.reopen(conversation.customer, cause)
     return ticket
 
 
-def _open(
-    conversation: Conversation, channel: Channel, message: Understood, at: datetime, previous: Ticket | None
-) -> Ticket:
-    where = route(message, previous.queue_id if previous else channel.queue_id)
-    queue = db.session.get_one(Queue, where.queue_id)
+def _open(conversation: Conversation, channel: Channel, placing: Placing, previous: Ticket | None) -> Ticket:
+    where = route(placing.message, previous.queue_id if previous else channel.queue_id)
     return Ticket.open(
         conversation,
-        queue,
-        message.subject,
-        at,
+        db.session.get_one(Queue, where.queue_id),
+        placing.message.subject,
+        placing.event.received_at,
         by=conversation.customer,
         previous=previous,
         priority=where.priority,
     )
 
 
-def message_sender(conversation: Conversation) -> Customer:
-    """Who a change caused by a customer's message is recorded for."""
-    return conversation.customer
-
-
-def _searchable(message: Understood) -> str:
-    names = " ".join(file.name for file in message.files[:20])
-    return f"{message.subject}\n{message.visible_text or message.text}\n{names}"
-
-
-def _answer(way: Way, ticket: Ticket, row: Message, message: Understood, event: InboundEvent) -> None:
+def _answer(way: Way, ticket: Ticket, row: Message, placing: Placing) -> None:
     """Acknowledge a new ticket, or say politely that a finished one takes no more; both know when to keep silent."""
-    if not message.may_auto_reply or message.nature != "human" or event.envelope.get("old"):
+    if not placing.message.may_auto_reply or row.nature != "human" or placing.event.envelope.get("old"):
         return
     if way == Way.NEW:
         acknowledge.acknowledge(ticket, row)

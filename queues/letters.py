@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 
 from helpdesk import files
 from helpdesk.customer_texts import LANGUAGES, fill
@@ -14,7 +15,7 @@ from queues.channels.base import Earlier, File, Letter
 def write_letter(item: OutboxItem) -> Letter:
     """The letter for an outbox item, in the present transaction. Raises NotFound when a file of it is gone."""
     message = item.message
-    ticket = db.session.get(Ticket, message.ticket_id) if message.ticket_id else None
+    ticket = _ticket(message)
     queue = ticket.queue if ticket else item.channel.queue
     answered = _answered(message)
     forwarded = db.session.get(Message, message.facts["forwards"]) if message.facts.get("forwards") else None
@@ -46,6 +47,11 @@ def write_letter(item: OutboxItem) -> Letter:
         files=[*_files(message.attachments), *(_files(forwarded.attachments, flat=True) if forwarded else [])],
         header_id=message.header_id,
     )
+
+
+def _ticket(message: Message) -> Ticket | None:
+    with_all = (joinedload(Ticket.queue).joinedload(Queue.project), joinedload(Ticket.customer))
+    return db.session.get(Ticket, message.ticket_id, options=with_all) if message.ticket_id else None
 
 
 def language_of(ticket: Ticket | None, queue: Queue) -> str:

@@ -5,17 +5,26 @@
 3. Anything else is a hint for the operator on a new ticket.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import exists, or_, select
-
-from helpdesk.db import db
-from helpdesk.models import Channel, Identity, Message, Participant, Ticket
+from helpdesk.models import Ticket
 from helpdesk.models.ticket import header_hash
 from helpdesk.numbers import number_candidates, number_key
 from queues.channels.base import Understood
 from queues.channels.email import tokens
+from queues.known import Known
+
+MOST_IDS = 100
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What a message says of its thread, read but not looked up: ticket ids that we signed, and weaker hints."""
+
+    signed_address: int | None
+    signed_id: int | None
+    hashes: list[bytes]
+    number_keys: list[str]
 
 
 @dataclass(frozen=True)
@@ -31,82 +40,37 @@ class Proof:
     hints: list[str] = field(default_factory=list)
 
 
-def prove(message: Understood) -> Proof:
-    """Find the ticket that `message` may be added to."""
-    for token in message.claims.tokens:
-        if (ticket_id := tokens.ticket_of_address(token)) is not None:
-            return _signed(ticket_id, "signed address", message)
-    for header_id in message.claims.header_ids:
-        if (ticket_id := tokens.ticket_of_message_id(header_id)) is not None:
-            return _signed(ticket_id, "signed message id", message)
-    claimed = _by_known_ids(message.claims.header_ids) + _by_numbers(message)
-    for how, ticket in claimed:
-        if takes_part(message, ticket):
+def claimed(message: Understood) -> Claimed:
+    """Read the claims of a message: verify signatures, hash ids, find numbers. Touches no database."""
+    claims = message.claims
+    by_address = (tokens.ticket_of_address(token) for token in claims.tokens)
+    by_id = (tokens.ticket_of_message_id(header_id) for header_id in claims.header_ids[:MOST_IDS])
+    stated = [key for key in (number_key(number) for number in claims.numbers[:10]) if key]
+    return Claimed(
+        signed_address=next((found for found in by_address if found is not None), None),
+        signed_id=next((found for found in by_id if found is not None), None),
+        hashes=[header_hash(header_id) for header_id in claims.header_ids[:MOST_IDS]],
+        number_keys=list(dict.fromkeys([*stated, *number_candidates(message.subject)])),
+    )
+
+
+def prove(message: Understood, claims: Claimed, known: Known) -> Proof:
+    """Find the ticket that `message` may be added to, among what is known for its batch."""
+    signed = (("signed address", claims.signed_address), ("signed message id", claims.signed_id))
+    for how, ticket_id in signed:
+        if ticket_id is not None and (ticket := known.ticket(ticket_id)) is not None:
+            return Proof(ticket, how, participant=known.takes_part(message, ticket))
+    weaker = [("known message id", known.ticket_by_hash(one)) for one in claims.hashes]
+    weaker += [("number in the subject", known.ticket_by_number(key)) for key in claims.number_keys]
+    found = [(how, ticket) for how, ticket in weaker if ticket is not None]
+    for how, ticket in found:
+        if known.takes_part(message, ticket):
             return Proof(ticket, how)
-    return Proof(hints=list(dict.fromkeys(ticket.number for _how, ticket in claimed)))
+    return Proof(hints=list(dict.fromkeys(ticket.number for _how, ticket in found)))
 
 
-def takes_part(message: Understood, ticket: Ticket) -> bool:
-    """Whether the sender is a participant of the ticket's conversation or one of its customer's identities."""
-    by_identity = exists().where(
-        Identity.customer_id == ticket.customer_id,
-        Identity.namespace == message.namespace,
-        Identity.value == message.sender,
-    )
-    by_part = exists().where(
-        Participant.conversation_id == ticket.conversation_id, Participant.address == message.sender
-    )
-    return bool(message.sender) and bool(db.session.scalar(select(or_(by_identity, by_part))))
-
-
-def is_our_own(message: Understood) -> bool:
+def is_our_own(message: Understood, known: Known) -> bool:
     """Whether this is a message that we sent and that came back to us, e.g. by a list or a copy to ourselves."""
     if message.header_id is None or tokens.ticket_of_message_id(message.header_id) is None:
         return False
-    ours = select(Message.id).where(Message.header_hash == header_hash(message.header_id), Message.kind == "reply")
-    return db.session.scalar(ours.limit(1)) is not None
-
-
-def own_addresses() -> set[str]:
-    """The addresses of all our channels, in lower case; never recipients, never participants."""
-    return {address.lower() for address in db.session.scalars(select(Channel.address)) if address}
-
-
-def _signed(ticket_id: int, how: str, message: Understood) -> Proof:
-    ticket = db.session.get(Ticket, ticket_id)
-    if ticket is None:
-        return Proof()
-    ticket = follow_merges(ticket)
-    return Proof(ticket, how, participant=takes_part(message, ticket))
-
-
-def follow_merges(ticket: Ticket) -> Ticket:
-    """The ticket that messages for `ticket` go to: itself, or what it was merged into."""
-    seen = {ticket.id}
-    while ticket.merged_into_id is not None and ticket.merged_into_id not in seen:
-        seen.add(ticket.merged_into_id)
-        ticket = db.session.get_one(Ticket, ticket.merged_into_id)
-    return ticket
-
-
-def _by_known_ids(header_ids: Sequence[str]) -> list[tuple[str, Ticket]]:
-    if not header_ids:
-        return []
-    order = {header_hash(header_id): place for place, header_id in reversed(list(enumerate(header_ids)))}
-    rows = db.session.execute(
-        select(Message.header_hash, Message.ticket_id).where(
-            Message.header_hash.in_(order), Message.ticket_id.is_not(None)
-        )
-    ).all()
-    ranked = sorted(rows, key=lambda row: order[bytes(row.header_hash)])
-    ids = list(dict.fromkeys(row.ticket_id for row in ranked))[:5]
-    return [("known message id", follow_merges(db.session.get_one(Ticket, ticket_id))) for ticket_id in ids]
-
-
-def _by_numbers(message: Understood) -> list[tuple[str, Ticket]]:
-    stated = [key for key in (number_key(number) for number in message.claims.numbers[:10]) if key]
-    keys = [*stated, *number_candidates(message.subject)]
-    if not keys:
-        return []
-    tickets = db.session.scalars(select(Ticket).where(Ticket.number_key.in_(keys)))
-    return [("number in the subject", follow_merges(ticket)) for ticket in tickets]
+    return header_hash(message.header_id) in known.sent_hashes

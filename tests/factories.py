@@ -117,6 +117,7 @@ class Factories:
     def hear(self, ticket: Ticket, text: str, at: datetime | None = None, nature: str = "human") -> Message:
         """A message of the customer on the ticket."""
         conversation = lock_conversation(ticket.conversation_id)
+        conversation.last_seq += 1
         header = f"<{next(counter)}@customer.example>"
         message = self.add(
             Message(

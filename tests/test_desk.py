@@ -121,7 +121,8 @@ def test_states_by_hand(ann: Any, cast: Any, make: Any) -> None:
 
 def test_facts_by_hand(ann: Any, cast: Any, make: Any) -> None:
     ticket = make.ticket(cast.support)
-    ann.post(f"/tickets/{ticket.id}/facts", data={"title": "Новое имя", "tags": "Возврат, срочно", "request_type": "вопрос"})
+    facts = {"title": "Новое имя", "tags": "Возврат, срочно", "request_type": "вопрос"}
+    ann.post(f"/tickets/{ticket.id}/facts", data=facts)
     assert (ticket.title, ticket.tags, ticket.request_type) == ("Новое имя", ["возврат", "срочно"], "вопрос")
     ann.post(f"/tickets/{ticket.id}/priority", data={"priority": 1})
     assert ticket.priority == 1
@@ -129,7 +130,10 @@ def test_facts_by_hand(ann: Any, cast: Any, make: Any) -> None:
     assert ann.post(f"/tickets/{ticket.id}/priority", data={"priority": 9}).status_code == 422
 
 
-@pytest.mark.parametrize("name", ["assign", "snooze", "finish", "move", "priority", "edit", "people", "forward", "reason"])
+DIALOGS = ["assign", "snooze", "finish", "move", "priority", "edit", "people", "forward", "reason"]
+
+
+@pytest.mark.parametrize("name", DIALOGS)
 def test_every_dialog_opens_as_fragment_and_as_page(ann: Any, cast: Any, make: Any, name: str) -> None:
     ticket = make.ticket(cast.support)
     url = f"/tickets/{ticket.id}/dialogs/{name}"
@@ -171,13 +175,14 @@ def count_queries(call: Any) -> int:
 
 def test_pages_send_as_many_queries_for_many_rows_as_for_few(ann: Any, cast: Any, make: Any, session: Any) -> None:
     ticket = make.ticket(cast.support)
-    ann.get("/queues")
     pages = [f"/queues/{cast.support.id}", f"/tickets/{ticket.id}", "/queues"]
+    for page in pages:
+        ann.get(page)
     few = [count_queries(lambda page=page: ann.get(page)) for page in pages]
     for number in range(12):
         make.ticket(cast.support)
         make.hear(ticket, f"сообщение {number}")
         ticket.note(cast.bob, "заметка")
-    session.flush()
+    session.commit()
     assert [count_queries(lambda page=page: ann.get(page)) for page in pages] == few
     assert session.query(Ticket).count() == 13

@@ -202,6 +202,7 @@ def test_an_older_index_is_brought_up_to_date(committed: Any, make_committed: An
     ticket = make_committed.ticket(cast.support, title="Про апельсины")
     index_message(make_committed.hear(ticket, "и мандарины"))
     Customer.for_identity("email", "x@y.example", "Олена")
+    committed.commit()
     committed.execute(
         sa.update(SearchDocument).values(version=1, tsv=sa.literal("", sa.Text).op("::")(sa.text("tsvector")))
     )

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, LargeBinary
+from sqlalchemy import ForeignKey, LargeBinary, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from helpdesk import clock
-from helpdesk.db import Id, Model, Moment, Now, db
+from helpdesk.db import Id, Model, Moment, Now, db, remembered
 from helpdesk.keyring import keyring
 from helpdesk.models.project import Project
 from helpdesk.models.queue import Queue
@@ -41,9 +41,7 @@ class Channel(Model):
     @property
     def secrets(self) -> dict[str, str]:
         """The channel's secrets in the clear; for adapters only, never for a page or a log."""
-        return (
-            {} if self.sealed_secrets is None else keyring().open_json(self.sealed_secrets, self._seal_scope)
-        )
+        return {} if self.sealed_secrets is None else keyring().open_json(self.sealed_secrets, self._seal_scope)
 
     def keep_secrets(self, secrets: dict[str, str]) -> None:
         """Encrypt and store `secrets`, replacing the former ones. The row must have its id (flushed)."""
@@ -63,6 +61,17 @@ class Channel(Model):
         """Record a fault for the channel's page, in words for people."""
         self.last_error = sentence[:2000]
         self.last_error_at = clock.now()
+
+
+def own_addresses() -> frozenset[str]:
+    """The addresses and aliases of all channels, in lower case: mail to them comes back to us."""
+
+    def read() -> frozenset[str]:
+        rows = db.session.execute(select(Channel.address, Channel.settings["aliases"])).all()
+        found = [address for channel, aliases in rows for address in (channel, *(aliases or []))]
+        return frozenset(address.lower() for address in found if address)
+
+    return remembered("own_addresses", read)
 
 
 class ParkedMail(Model):

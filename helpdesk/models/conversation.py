@@ -25,9 +25,7 @@ class Conversation(Model):
 
     channel: Mapped[Channel] = relationship()
     customer: Mapped[Customer] = relationship()
-    participants: Mapped[list["Participant"]] = relationship(
-        back_populates="conversation", order_by="Participant.id"
-    )
+    participants: Mapped[list["Participant"]] = relationship(back_populates="conversation", order_by="Participant.id")
 
 
 class Participant(Model):

@@ -1,11 +1,12 @@
 """Customers and their identities: who writes or calls, and by which addresses we know them."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flask_babel import gettext as _
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, delete, select, text
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, delete, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
+from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship, validates
 
 from helpdesk import addresses
 from helpdesk.db import Id, Model, Moment, Now, db
@@ -40,7 +41,6 @@ class Customer(Model):
     note: Mapped[str] = mapped_column(default="", server_default="")
     blocked: Mapped[bool] = mapped_column(default=False, server_default="false")
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id"), index=True)
-    ticket_count: Mapped[int] = mapped_column(default=0, server_default="0")
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     created_at: Mapped[Now]
 
@@ -69,29 +69,54 @@ class Customer(Model):
                 if not identity.shared:
                     customer.learn_name(name, value)
                 return customer
-            made = cls._make(namespace, value, name)
-            if made is not None:
-                return made
+            made = cls._make({(namespace, value): name})
+            if made:
+                return made[namespace, value]
 
     @classmethod
-    def _make(cls, namespace: str, value: str, name: str) -> "Customer | None":
-        """A new customer with one identity, or None when another transaction was faster."""
-        organisation = Organisation.for_address(value) if namespace == addresses.EMAIL else None
-        customer = cls(name=tidy_name(name) or value, organisation=organisation)
-        db.session.add(customer)
+    def for_identities(cls, people: Sequence[tuple[str, str, str]]) -> "list[Customer]":
+        """`for_identity` for many at once, in a constant number of queries: (namespace, value, name) each."""
+        region = phone_region()
+        asked = [(kind, addresses.normalise(kind, value, region), name) for kind, value, name in people]
+        pairs = {(kind, value) for kind, value, _name in asked}
+        query = select(Identity).where(tuple_(Identity.namespace, Identity.value).in_(pairs))
+        known = {
+            (found.namespace, found.value): found
+            for found in db.session.scalars(query.options(joinedload(Identity.customer)))
+        }
+        missing = {(kind, value): name for kind, value, name in asked if (kind, value) not in known}
+        made = cls._make(missing)
+        for kind, value, name in asked:
+            if (identity := known.get((kind, value))) is not None and not identity.shared:
+                identity.customer.as_merged().learn_name(name, value)
+            elif identity is None and (kind, value) not in made:  # another transaction was faster
+                made[kind, value] = cls.for_identity(kind, value, name)
+        return [
+            made[kind, value] if (kind, value) in made else known[kind, value].customer.as_merged()
+            for kind, value, _name in asked
+        ]
+
+    @classmethod
+    def _make(cls, missing: dict[tuple[str, str], str]) -> "dict[tuple[str, str], Customer]":
+        """New customers with one identity each, by (namespace, value); without those that another transaction made."""
+        if not missing:
+            return {}
+        organisations = Organisation.for_addresses([value for kind, value in missing if kind == addresses.EMAIL])
+        made = {
+            (kind, value): cls(name=tidy_name(name) or value, organisation=organisations.get(value))
+            for (kind, value), name in missing.items()
+        }
+        db.session.add_all(made.values())
         db.session.flush()
-        mine = db.session.scalar(
-            insert(Identity)
-            .values(customer_id=customer.id, namespace=namespace, value=value)
-            .on_conflict_do_nothing()
-            .returning(Identity.id)
-        )
-        if mine is None:
-            db.session.delete(customer)
-            db.session.flush()
-            return None
-        customer.reindex()
-        return customer
+        rows = [{"customer_id": one.id, "namespace": kind, "value": value} for (kind, value), one in made.items()]
+        rows.sort(key=lambda row: (row["namespace"], row["value"]))  # one order for all, or two batches deadlock
+        mine = insert(Identity).values(rows).on_conflict_do_nothing().returning(Identity.namespace, Identity.value)
+        won = {(row.namespace, row.value) for row in db.session.execute(mine)}
+        for lost in made.keys() - won:
+            db.session.delete(made.pop(lost))
+        for (_kind, value), customer in made.items():
+            customer._index([value])
+        return made
 
     def as_merged(self) -> "Customer":
         """This customer, or who they became by merging."""
@@ -178,7 +203,9 @@ class Customer(Model):
     def reindex(self) -> None:
         """Make the customer findable by what is known now, in the present transaction."""
         db.session.flush()
-        values = db.session.scalars(select(Identity.value).where(Identity.customer_id == self.id)).all()
+        self._index(db.session.scalars(select(Identity.value).where(Identity.customer_id == self.id)).all())
+
+    def _index(self, values: Sequence[str]) -> None:
         organisation = self.organisation.name if self.organisation else ""
         known = [*values, *(addresses.readable(value) for value in values)]
         index_document("customer", self.id, None, "", f"{self.name} {organisation} {' '.join(known)}")

@@ -18,6 +18,7 @@ from helpdesk.errors import Conflict, Refused
 from helpdesk.models.conversation import Conversation, Participant
 from helpdesk.models.customer import Customer, Identity
 from helpdesk.models.event import Event, FieldChanged, record_change
+from helpdesk.models.inbound import Tally
 from helpdesk.models.ticket import Ticket
 from helpdesk.models.ticket.core import actor_columns
 from helpdesk.models.user import User
@@ -206,8 +207,8 @@ def _hand_over(
         common = {"kind": fact.kind, "version": fact.version, "payload": fact.payload(), **actor_columns(by)}
         rows = [{"ticket_id": t, "queue_id": q, "project_id": p, **common} for t, q, p in moved]
         db.session.execute(insert(Event), rows)
-    before.ticket_count -= len(moved)
-    after.ticket_count += len(moved)
+    for customer, delta in ((before, -len(moved)), (after, len(moved))):
+        db.session.add(Tally(scope=f"customer:{customer.id}", name="tickets", delta=delta))
     live.touch(*(f"ticket:{ticket.id}" for ticket in moved[-MOST_LIVE:]), *(f"queue:{t.queue_id}" for t in moved))
     return [ticket.id for ticket in moved]
 

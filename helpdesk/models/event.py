@@ -5,13 +5,16 @@ Each kind of fact is a small dataclass: its fields are the payload that is store
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from helpdesk.db import Id, Model, Now, db
+
+if TYPE_CHECKING:
+    from helpdesk.models.ticket import Ticket
 
 
 class Event(Model):
@@ -34,6 +37,8 @@ class Event(Model):
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     payload: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
     cause_id: Mapped[int | None]
+
+    ticket: Mapped["Ticket | None"] = relationship()
 
 
 FACTS: dict[str, type["Fact"]] = {}

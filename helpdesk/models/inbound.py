@@ -1,7 +1,7 @@
 """What adapters received, raw, stored before anything is made of it; and the ledger that proves nothing is lost."""
 
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -9,6 +9,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from helpdesk.db import Id, Model, Moment, Now
 from helpdesk.models.channel import Channel
+
+if TYPE_CHECKING:
+    from helpdesk.models.message import Message
 
 
 class InboundState(StrEnum):
@@ -49,6 +52,7 @@ class InboundEvent(Model):
     finished_at: Mapped[Moment | None]
 
     channel: Mapped[Channel] = relationship()
+    message: Mapped["Message | None"] = relationship()
     raw: Mapped["RawInput | None"] = relationship(back_populates="event", cascade="all", passive_deletes=True)
 
 
@@ -57,9 +61,7 @@ class RawInput(Model):
 
     __tablename__ = "raw_inputs"
 
-    event_id: Mapped[int] = mapped_column(
-        ForeignKey("inbound_events.id", ondelete="CASCADE"), primary_key=True
-    )
+    event_id: Mapped[int] = mapped_column(ForeignKey("inbound_events.id", ondelete="CASCADE"), primary_key=True)
     data: Mapped[bytes] = mapped_column(LargeBinary)
 
     event: Mapped[InboundEvent] = relationship(back_populates="raw")

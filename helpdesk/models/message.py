@@ -2,7 +2,7 @@
 
 import secrets
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -12,6 +12,9 @@ from helpdesk.db import Id, Model, Moment, Now
 from helpdesk.models.conversation import Conversation
 from helpdesk.models.customer import Customer
 from helpdesk.models.user import User
+
+if TYPE_CHECKING:
+    from helpdesk.models.ticket import Ticket
 
 
 class MessageKind(StrEnum):
@@ -75,6 +78,7 @@ class Message(Model):
     answers_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id"))
 
     conversation: Mapped[Conversation] = relationship()
+    ticket: Mapped["Ticket | None"] = relationship()
     user: Mapped[User | None] = relationship()
     customer: Mapped[Customer | None] = relationship()
     attachments: Mapped[list["Attachment"]] = relationship(
@@ -106,9 +110,7 @@ class Attachment(Model):
     """
 
     __tablename__ = "attachments"
-    __table_args__ = (
-        Index("ix_attachments_preview_due", "id", postgresql_where=text("preview_state = 'due'")),
-    )
+    __table_args__ = (Index("ix_attachments_preview_due", "id", postgresql_where=text("preview_state = 'due'")),)
 
     id: Mapped[Id]
     token: Mapped[str] = mapped_column(unique=True, default=lambda: secrets.token_urlsafe(32))

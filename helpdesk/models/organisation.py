@@ -1,6 +1,7 @@
 """Organisations: companies or partners that customers belong to, with the mail domains that say so."""
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flask_babel import gettext as _
@@ -59,17 +60,19 @@ class Organisation(Model):
     @classmethod
     def for_address(cls, address: str) -> "Organisation | None":
         """The organisation that a normalised mail address belongs to by its domain or the nearest one above it."""
-        domain = address.rpartition("@")[2]
-        if "@" not in address or not domain:
-            return None
-        query = (
-            select(cls)
-            .join(OrganisationDomain, OrganisationDomain.organisation_id == cls.id)
-            .where(OrganisationDomain.domain.in_(parent_domains(domain)))
-            .order_by(func.length(OrganisationDomain.domain).desc())
-            .limit(1)
-        )
-        return db.session.scalar(query)
+        return cls.for_addresses([address]).get(address)
+
+    @classmethod
+    def for_addresses(cls, values: Sequence[str]) -> "dict[str, Organisation]":
+        """`for_address` for many normalised addresses at once, without those that belong to none; one query."""
+        by_address = {value: parent_domains(value.rpartition("@")[2]) for value in values if "@" in value}
+        wanted = {domain for parents in by_address.values() for domain in parents}
+        if not wanted:
+            return {}
+        query = select(OrganisationDomain.domain, cls).join(cls).where(OrganisationDomain.domain.in_(wanted))
+        found = {row[0]: row[1] for row in db.session.execute(query)}
+        nearest = {value: max(found.keys() & parents, key=len, default="") for value, parents in by_address.items()}
+        return {value: found[domain] for value, domain in nearest.items() if domain}
 
     def edit(self, by: "User", name: str, note: str) -> None:
         """Change name and note. Raises Refused or Conflict as `found` does."""

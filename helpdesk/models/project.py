@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from helpdesk.db import Id, Model, Now, db
+from helpdesk.db import Id, Model, Now, db, forget, remembered
 
 
 class Project(Model):
@@ -31,10 +31,16 @@ class Setting(Model):
 
 def read_setting(key: str, default: Any) -> Any:
     """The stored value of `key`, or `default` where nobody has changed it."""
-    row = db.session.get(Setting, key)
-    return default if row is None else row.value
+
+    def read() -> tuple[bool, Any]:
+        row = db.session.get(Setting, key)
+        return (False, None) if row is None else (True, row.value)
+
+    stored, value = remembered(f"setting:{key}", read)
+    return value if stored else default
 
 
 def write_setting(key: str, value: Any) -> None:
     """Store `value` (JSON-safe) under `key` in the present transaction."""
     db.session.merge(Setting(key=key, value=value))
+    forget(f"setting:{key}")

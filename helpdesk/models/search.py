@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Index, Text, UniqueConstraint, func, literal, text
-from sqlalchemy.dialects.postgresql import TSVECTOR, insert
+from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import text as sa_text
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
-from helpdesk import clock
-from helpdesk.db import Id, Model, Now, db
+from helpdesk.db import Id, Model, Now, before_commit, db
 from helpdesk.search_text import fold, tokens, whole_words
 
 INDEX_VERSION = 2
@@ -26,7 +26,7 @@ class SearchDocument(Model):
             "ix_search_documents_customers",
             "tsv",
             postgresql_using="gin",
-            postgresql_where=text("kind = 'customer'"),
+            postgresql_where=sa_text("kind = 'customer'"),
         ),
         Index("ix_search_documents_ticket_id", "ticket_id"),
     )
@@ -47,25 +47,38 @@ def index_document(kind: str, ref_id: int, ticket_id: int | None, text: str, ext
     `text` is what was said, `extra` what goes with it (numbers, names, addresses). Of both, words are stemmed, and
     numbers, addresses and codes become tokens that can be found by their parts; names are kept as they stand too.
     """
-    row = {
-        "kind": kind,
-        "ref_id": ref_id,
-        "ticket_id": ticket_id,
-        "version": INDEX_VERSION,
-        "tsv": vector_of(text, extra),
-    }
-    statement = insert(SearchDocument).values(**row, at=clock.SQL_NOW)
-    db.session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["kind", "ref_id"],
-            set_={"tsv": statement.excluded.tsv, "version": INDEX_VERSION, "ticket_id": ticket_id},
-        )
-    )
-
-
-def vector_of(text: str, extra: str = "") -> ColumnElement[Any]:
-    """The SQL expression of what is stored for a text."""
+    waiting: list[dict[str, Any]] = db.session().info.setdefault("documents", [])
+    if not waiting:
+        before_commit(write_documents)
     extra = extra[:MOST_EXTRA]
     whole = f"{extra}\n{text[:MOST_CHARACTERS]}"
-    own = func.array_to_tsvector(literal([*tokens(whole), *whole_words(extra)], ARRAY(Text)))
-    return func.to_tsvector("russian", fold(whole)).op("||")(own)
+    own = [*tokens(whole), *whole_words(extra)]
+    words = {"words": fold(whole), "own": _SEPARATOR.join(own)}
+    waiting.append({"kind": kind, "ref_id": ref_id, "ticket_id": ticket_id, **words})
+
+
+_SEPARATOR = "\x1f"
+
+_WRITE = sa_text(
+    """
+    INSERT INTO search_documents (kind, ref_id, ticket_id, at, version, tsv)
+    SELECT d.kind, d.ref_id, d.ticket_id, helpdesk_now(), :version,
+           to_tsvector('russian', d.words) || array_to_tsvector(array_remove(string_to_array(d.own, :separator), ''))
+    FROM unnest(CAST(:kinds AS text[]), CAST(:refs AS bigint[]), CAST(:tickets AS bigint[]), CAST(:words AS text[]),
+                CAST(:owns AS text[])) AS d(kind, ref_id, ticket_id, words, own)
+    ON CONFLICT (kind, ref_id) DO UPDATE
+      SET tsv = excluded.tsv, version = excluded.version, ticket_id = excluded.ticket_id
+    """
+)
+
+
+def write_documents() -> None:
+    """Write what `index_document` was told in this transaction; called at its end, and before a search in it."""
+    waiting: list[dict[str, Any]] = db.session().info.pop("documents", [])
+    latest = {(document["kind"], document["ref_id"]): document for document in waiting}
+    if not latest:
+        return
+    rows = list(latest.values())
+    columns = {"kinds": "kind", "refs": "ref_id", "tickets": "ticket_id", "words": "words", "owns": "own"}
+    values = {name: [row[column] for row in rows] for name, column in columns.items()}
+    db.session.execute(_WRITE, {**values, "version": INDEX_VERSION, "separator": _SEPARATOR})

@@ -150,18 +150,14 @@ class PasswordLink(Model):
         revoke_links(user)
         token = new_token()
         life = INVITE_LIFE if purpose == Purpose.INVITE else RESET_LIFE
-        db.session.add(
-            cls(user_id=user.id, purpose=purpose, token_hash=token_hash(token), expires_at=SQL_NOW + life)
-        )
+        db.session.add(cls(user_id=user.id, purpose=purpose, token_hash=token_hash(token), expires_at=SQL_NOW + life))
         db.session.flush()
         return token
 
     @classmethod
     def peek(cls, token: str) -> User | None:
         """The user whom `token` lets set a password. It is not used up: mail programs open links by themselves."""
-        return db.session.scalar(
-            select(User).join(cls, cls.user_id == User.id).where(User.active, *cls._usable(token))
-        )
+        return db.session.scalar(select(User).join(cls, cls.user_id == User.id).where(User.active, *cls._usable(token)))
 
     @classmethod
     def use(cls, token: str) -> User | None:
@@ -182,9 +178,7 @@ class PasswordLink(Model):
 
 def revoke_links(user: User) -> None:
     """Make every unused link of `user` worthless."""
-    db.session.execute(
-        delete(PasswordLink).where(PasswordLink.user_id == user.id, PasswordLink.used_at.is_(None))
-    )
+    db.session.execute(delete(PasswordLink).where(PasswordLink.user_id == user.id, PasswordLink.used_at.is_(None)))
 
 
 class RecoveryCode(Model):

@@ -34,9 +34,7 @@ class Membership(Model):
     __tablename__ = "memberships"
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
-    group_id: Mapped[int] = mapped_column(
-        ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
+    group_id: Mapped[int] = mapped_column(ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True, index=True)
 
 
 class User(Model):
@@ -118,9 +116,7 @@ class QueueRight(Model):
     __table_args__ = (CheckConstraint("\"right\" IN ('see', 'work', 'supervise')", name="right"),)
 
     group_id: Mapped[int] = mapped_column(ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True)
-    queue_id: Mapped[int] = mapped_column(
-        ForeignKey("queues.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
+    queue_id: Mapped[int] = mapped_column(ForeignKey("queues.id", ondelete="CASCADE"), primary_key=True, index=True)
     right: Mapped[str] = mapped_column(default=Right.WORK)
 
     group: Mapped[Group] = relationship(back_populates="rights")

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, String, and_, cast, func, literal, select
 
-from helpdesk.db import db
+from helpdesk.db import db, remembered
 from helpdesk.models import Channel, Queue, Tally, Ticket, User
 from helpdesk.models.ticket.states import Priority
 from helpdesk.permissions import queue_ids
@@ -47,8 +47,18 @@ class Ledger:
         return self.received == self.accounted
 
 
+def count_of(scope: str, name: str) -> int:
+    """The present value of one counter, e.g. `customer:7` and `tickets`."""
+    query = select(func.coalesce(func.sum(Tally.delta), 0)).where(Tally.scope == scope, Tally.name == name)
+    return int(db.session.scalar(query) or 0)
+
+
 def queue_figures(user: User) -> list[QueueFigures]:
     """Figures of all active queues that `user` may see, in alphabetical order, by one query."""
+    return remembered(f"queue_figures:{user.id}", lambda: _read_figures(user))
+
+
+def _read_figures(user: User) -> list[QueueFigures]:
     return figures_of_queues(and_(Queue.active, Queue.id.in_(queue_ids(user))))
 
 

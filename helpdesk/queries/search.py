@@ -21,6 +21,7 @@ from helpdesk.db import db
 from helpdesk.errors import Refused
 from helpdesk.models import Customer, Message, SearchDocument, Ticket, User
 from helpdesk.models.message import MessageKind
+from helpdesk.models.search import write_documents
 from helpdesk.numbers import number_key
 from helpdesk.permissions import visible
 from helpdesk.queries.lists import rows as ticket_rows
@@ -102,7 +103,8 @@ def customer_condition(question: str) -> ColumnElement[bool] | None:
 
 
 def tsquery(asked: list[Term]) -> ColumnElement[Any]:
-    """The SQL expression of a question: every term must be met."""
+    """The SQL expression of a question: every term must be met. What this transaction wrote is findable from now on."""
+    write_documents()
     return reduce(lambda left, right: left.op("&&")(right), [_term_query(term) for term in asked])
 
 

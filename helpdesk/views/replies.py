@@ -72,7 +72,7 @@ def undo(message_id: int) -> ResponseReturnValue:
     message = db.session.get(Message, message_id)
     if message is None or message.ticket_id is None:
         raise NotFound(_("There is no such message."))
-    ticket = permissions.get_ticket(current_user, message.ticket_id, Right.WORK, lock=True)
+    ticket = permissions.get_ticket(current_user, message.ticket_id, Right.WORK)
     ticket.undo_reply(current_user, message)
     db.session.flush()
     return _thread(ticket)

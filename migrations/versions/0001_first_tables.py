@@ -172,7 +172,6 @@ def upgrade() -> None:
         sa.Column("note", sa.Text(), server_default="", nullable=False),
         sa.Column("blocked", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("merged_into_id", sa.BigInteger(), nullable=True),
-        sa.Column("ticket_count", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("version", sa.BigInteger(), server_default="1", nullable=False),
         sa.Column(
             "created_at", sa.DateTime(timezone=True), server_default=sa.text("helpdesk_now()"), nullable=False

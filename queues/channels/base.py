@@ -285,7 +285,7 @@ class Adapter(ABC):
 
     @abstractmethod
     def receive(self, context: ReceiveContext) -> None:
-        """Hold the connection and accept what comes, until `context.stopping()`. Raises on faults; it is called again."""
+        """Hold the connection and accept what comes, until `context.stopping()`. Called again after a fault."""
 
     @abstractmethod
     def parse(self, inbound: Inbound) -> Understood:
@@ -295,8 +295,8 @@ class Adapter(ABC):
         """Make the bytes of a message, once. Raises DeliveryError when they cannot be made."""
         raise NotImplementedError(f"channels of the kind {self.kind} do not send")
 
-    def remote(self, settings: dict[str, Any]) -> str:  # noqa: ARG002 - for kinds that override it
-        """Server and account that messages are handed to, e.g. `user at host:465`; "" where there is none to wait for."""
+    def remote(self, settings: dict[str, Any]) -> str:
+        """Server and account that messages go to, e.g. `user at host:465`; "" where there is none to wait for."""
         return ""
 
     @abstractmethod

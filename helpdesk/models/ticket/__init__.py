@@ -1,21 +1,24 @@
 """The ticket: one request inside a conversation. Its traits are the table of contents of the product."""
 
+from collections import deque
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CheckConstraint, Index, Sequence, select, text
+from sqlalchemy import CheckConstraint, Index, Sequence, func, select, text
 from sqlalchemy.orm import Mapped, relationship
 
-from helpdesk.db import Base, Model, db
+from helpdesk import clock
+from helpdesk.db import Base, Model, db, new_id, remembered
 from helpdesk.models.conversation import Conversation
 from helpdesk.models.customer import Customer
 from helpdesk.models.event import Opened
+from helpdesk.models.inbound import Tally
 from helpdesk.models.project import Project, read_setting
 from helpdesk.models.queue import Category, Queue
 from helpdesk.models.ticket.core import Actor, TicketCore, resolve_line_at
 from helpdesk.models.ticket.described import Described, Tag, TicketLink, TicketPerson, TicketTag
 from helpdesk.models.ticket.owned import Owned
-from helpdesk.models.ticket.spoken import Reply, Spoken, header_hash, lock_conversation
+from helpdesk.models.ticket.spoken import Reply, Spoken, header_hash, lock_conversation, lock_conversations
 from helpdesk.models.ticket.stateful import Stateful
 from helpdesk.models.ticket.states import CLOSING, KIND, Kind, Priority, State
 from helpdesk.models.user import Group, User
@@ -90,7 +93,9 @@ class Ticket(Stateful, Owned, Spoken, Described, Model):
         """
         number = next_number(queue.project)
         ticket = cls(
+            id=new_id(cls),
             project_id=queue.project_id,
+            project=queue.project,
             queue=queue,
             queue_id=queue.id,
             conversation=conversation,
@@ -111,13 +116,21 @@ class Ticket(Stateful, Owned, Spoken, Described, Model):
             previous_id=previous.id if previous else None,
         )
         db.session.add(ticket)
-        db.session.flush()
         with ticket.changing(by, Opened(number, queue.id, arrived_at.isoformat(), ticket.previous_id)):
             pass
         if previous is not None:
             ticket.link(by, previous, "follow-up")
-        conversation.customer.ticket_count += 1
+        db.session.add(Tally(scope=f"customer:{conversation.customer_id}", name="tickets", delta=1))
         ticket.reindex()
+        return ticket
+
+    def as_merged(self) -> "Ticket":
+        """This ticket, or the one that messages for it go to since it was merged."""
+        ticket = self
+        for _step in range(20):
+            if ticket.merged_into_id is None:
+                break
+            ticket = db.session.get_one(Ticket, ticket.merged_into_id)
         return ticket
 
     @property
@@ -128,12 +141,21 @@ class Ticket(Stateful, Owned, Spoken, Described, Model):
 
 def next_number(project: Project) -> str:
     """A fresh ticket number by the installation's pattern, in the project's time zone."""
-    sequence = db.session.execute(select(number_sequence.next_value())).scalar_one()
     pattern = read_setting("number_pattern", DEFAULT_PATTERN)
-    local = (
-        db.session.execute(text("SELECT helpdesk_now()")).scalar_one().astimezone(ZoneInfo(project.time_zone))
-    )
-    return format_number(pattern, sequence, local)
+    numbers = _reserved_numbers()
+    if not numbers:
+        reserve_numbers(1)
+    return format_number(pattern, numbers.popleft(), clock.now().astimezone(ZoneInfo(project.time_zone)))
+
+
+def reserve_numbers(count: int) -> None:
+    """Fetch numbers for tickets that the present transaction is going to open, in one round trip."""
+    series = func.generate_series(1, count).alias()
+    _reserved_numbers().extend(db.session.scalars(select(number_sequence.next_value()).select_from(series)))
+
+
+def _reserved_numbers() -> deque[int]:
+    return remembered("ticket_numbers", deque)
 
 
 def find_by_number(spoken: str) -> Ticket | None:
@@ -158,6 +180,8 @@ __all__ = [
     "find_by_number",
     "header_hash",
     "lock_conversation",
+    "lock_conversations",
     "next_number",
+    "reserve_numbers",
     "resolve_line_at",
 ]

@@ -95,7 +95,7 @@ class TicketCore:
         """Append one fact to the ticket's history, in the present transaction."""
         db.session.add(
             Event(
-                ticket_id=self.id,
+                ticket=self,
                 queue_id=self.queue_id,
                 project_id=self.project_id,
                 kind=fact.kind,

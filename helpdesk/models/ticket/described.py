@@ -1,7 +1,9 @@
 """Plain facts of a ticket: title, priority, type, category, group, tags, links, people."""
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import ForeignKey, UniqueConstraint, delete, select
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from helpdesk.db import Id, Model, Now, db
 from helpdesk.errors import Refused
@@ -11,6 +13,9 @@ from helpdesk.models.search import index_document
 from helpdesk.models.ticket.core import Actor, TicketCore
 from helpdesk.models.ticket.states import Priority
 from helpdesk.models.user import Group, User
+
+if TYPE_CHECKING:
+    from helpdesk.models.ticket import Ticket
 
 MOST_TITLE = 500
 MOST_TAGS = 30
@@ -31,9 +36,7 @@ class TicketTag(Model):
     __tablename__ = "ticket_tags"
 
     ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id", ondelete="CASCADE"), primary_key=True)
-    tag_id: Mapped[int] = mapped_column(
-        ForeignKey("tags.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
+    tag_id: Mapped[int] = mapped_column(ForeignKey("tags.id", ondelete="CASCADE"), primary_key=True, index=True)
 
 
 class TicketLink(Model):
@@ -48,6 +51,9 @@ class TicketLink(Model):
     how: Mapped[str]
     at: Mapped[Now]
 
+    from_ticket: Mapped["Ticket"] = relationship(foreign_keys=[from_id])
+    to_ticket: Mapped["Ticket"] = relationship(foreign_keys=[to_id])
+
 
 class TicketPerson(Model):
     """An operator who takes part in a ticket beside its owner, and may see it wherever it goes."""
@@ -55,9 +61,7 @@ class TicketPerson(Model):
     __tablename__ = "ticket_people"
 
     ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id", ondelete="CASCADE"), primary_key=True)
-    user_id: Mapped[int] = mapped_column(
-        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True)
 
 
 class Described(TicketCore):
@@ -73,9 +77,7 @@ class Described(TicketCore):
 
     def reindex(self) -> None:
         """Make the ticket findable by its number, title and customer as they are now, in the present transaction."""
-        index_document(
-            "ticket", self.id, self.id, self.title, f"{self.number} {self.number_key} {self.customer.name}"
-        )
+        index_document("ticket", self.id, self.id, self.title, f"{self.number} {self.number_key} {self.customer.name}")
 
     def prioritise(self, by: Actor, priority: int) -> None:
         """Change the priority, 1 (urgent) to 4 (low). It moves the ticket only where the queue orders by it."""
@@ -95,9 +97,7 @@ class Described(TicketCore):
         """Put the ticket into a category of the managed list, or into none."""
         before = db.session.get(Category, self.category_id) if self.category_id else None
         value = category.id if category else None
-        self._set(
-            by, "category_id", value, before.name if before else None, category.name if category else None
-        )
+        self._set(by, "category_id", value, before.name if before else None, category.name if category else None)
 
     def give_to_group(self, by: Actor, group: Group | None) -> None:
         """Make a team responsible; the owner stays."""
@@ -115,9 +115,7 @@ class Described(TicketCore):
             return
         with self.changing(by, Tagged(added, removed)):
             gone = select(Tag.id).where(Tag.name.in_(removed))
-            db.session.execute(
-                delete(TicketTag).where(TicketTag.ticket_id == self.id, TicketTag.tag_id.in_(gone))
-            )
+            db.session.execute(delete(TicketTag).where(TicketTag.ticket_id == self.id, TicketTag.tag_id.in_(gone)))
             for name in added:
                 db.session.add(TicketTag(ticket_id=self.id, tag_id=_tag_id(name)))
             db.session.flush()
@@ -125,14 +123,12 @@ class Described(TicketCore):
     @property
     def tags(self) -> list[str]:
         """Names of the ticket's tags, sorted."""
-        query = (
-            select(Tag.name).join(TicketTag, TicketTag.tag_id == Tag.id).where(TicketTag.ticket_id == self.id)
-        )
+        query = select(Tag.name).join(TicketTag, TicketTag.tag_id == Tag.id).where(TicketTag.ticket_id == self.id)
         return sorted(db.session.scalars(query))
 
     def link(self, by: Actor, other: "Described", how: str) -> None:
         """Tie the ticket to another one; both histories say so."""
-        db.session.add(TicketLink(from_id=self.id, to_id=other.id, how=how))
+        db.session.add(TicketLink(from_ticket=self, to_ticket=other, how=how))
         self.record(by, Linked(other.id, how))
         other.record(by, Linked(self.id, how))
 

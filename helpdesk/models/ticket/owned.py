@@ -1,6 +1,5 @@
 """Who works on a ticket: claim, give back, hand over, move to another queue."""
 
-
 from helpdesk import clock
 from helpdesk.db import db
 from helpdesk.errors import Conflict, Refused

@@ -1,23 +1,23 @@
 """What is said on a ticket: customers write, operators reply and note, drafts wait."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from flask_babel import gettext
 from sqlalchemy import select
 
 from helpdesk import clock
 from helpdesk.config import settings
-from helpdesk.db import db
+from helpdesk.db import db, new_id
 from helpdesk.errors import Conflict, Refused
 from helpdesk.models.conversation import Conversation
 from helpdesk.models.event import CustomerWrote, DeliveryChanged, Noted, Replied, ReplyUndone
 from helpdesk.models.message import Attachment, DeliveryState, Message, MessageKind
 from helpdesk.models.outbox import Delivery, OutboxItem
 from helpdesk.models.search import index_document
-from helpdesk.models.ticket.core import Actor, TicketCore
+from helpdesk.models.ticket.core import TicketCore
 from helpdesk.models.ticket.described import TicketPerson
 from helpdesk.models.user import User
 
@@ -67,9 +67,10 @@ class Spoken(TicketCore):
             raise Refused("The reply is empty. Write something first.")
         if len(reply.body) > MOST_BODY:
             raise Refused("The reply is longer than 200,000 characters. Send the text as a file.")
+        conversation = lock_conversation(self.conversation_id)
         if reply.seen_id is not None:
-            self._guard(reply.seen_id)
-        message = self._say(MessageKind.REPLY, by, reply.body, reply.subject or "")
+            self._guard(reply.seen_id)  # only now: whoever was about to say something has said it
+        message = self._say(conversation, MessageKind.REPLY, by, reply.body, reply.subject or "")
         message.recipients = {"to": reply.to, "cc": reply.cc}
         message.delivery = DeliveryState.QUEUED
         message.nature = "auto-reply" if reply.automatic else "human"
@@ -102,19 +103,23 @@ class Spoken(TicketCore):
             raise Refused("The note is empty. Write something first.")
         if len(body) > MOST_BODY:
             raise Refused("The note is longer than 200,000 characters. Attach the text as a file.")
-        message = self._say(MessageKind.NOTE, by, body, "")
+        message = self._say(lock_conversation(self.conversation_id), MessageKind.NOTE, by, body, "")
         self._adopt(message, files or [])
         with self.changing(by, Noted(message.id)):
             pass
         return message
 
     def undo_reply(self, by: User, message: Message) -> None:
-        """Take back a reply that has not left yet. Raises Conflict when it is on its way."""
+        """Take back a reply that has not left yet. Raises Conflict when it is on its way.
+
+        The outbox item is locked before the ticket, as whoever sends it does.
+        """
         item = db.session.scalar(
             select(OutboxItem).where(OutboxItem.message_id == message.id).with_for_update(key_share=True)
         )
         if item is None or item.state != DeliveryState.QUEUED or item.attempts > 0:
             raise Conflict("It is too late: the reply has been sent.")
+        db.session.refresh(self, with_for_update={"key_share": True})
         item.state = DeliveryState.CANCELLED
         item.finished_at = clock.now()
         message.delivery = DeliveryState.CANCELLED
@@ -131,16 +136,17 @@ class Spoken(TicketCore):
 
     def unseen_since(self, seen_id: int) -> list[Message]:
         """Messages by the customer or other operators to the customer, later than the one with id `seen_id`."""
+        seen = select(Message.seq).where(Message.id == seen_id).scalar_subquery()
         query = (
             select(Message)
             .where(
                 Message.ticket_id == self.id,
-                Message.id > seen_id,
+                Message.seq > seen,
                 Message.kind.in_([MessageKind.INBOUND, MessageKind.REPLY]),
                 Message.nature == "human",
                 Message.delivery.is_distinct_from(DeliveryState.CANCELLED),
             )
-            .order_by(Message.id)
+            .order_by(Message.seq)
         )
         return list(db.session.scalars(query))
 
@@ -152,10 +158,13 @@ class Spoken(TicketCore):
                 unseen=[message.id for message in unseen],
             )
 
-    def _say(self, kind: MessageKind, by: User | None, body: str, subject: str) -> Message:
-        conversation = lock_conversation(self.conversation_id)
+    def _say(self, conversation: Conversation, kind: MessageKind, by: User | None, body: str, subject: str) -> Message:
+        conversation.last_seq += 1
         message = Message(
+            id=new_id(Message),
             conversation=conversation,
+            conversation_id=conversation.id,
+            ticket=self,
             ticket_id=self.id,
             seq=conversation.last_seq,
             kind=kind,
@@ -166,13 +175,12 @@ class Spoken(TicketCore):
             visible_text=body,
         )
         db.session.add(message)
-        db.session.flush()
         index_document("message", message.id, self.id, body)
         return message
 
     def _adopt(self, message: Message, files: list[Attachment]) -> None:
         for file in files:
-            file.message_id = message.id
+            file.message = message
             file.draft_id = None
 
     def _enqueue(self, message: Message, reply: Reply) -> None:
@@ -180,7 +188,7 @@ class Spoken(TicketCore):
         if self.first_unanswered_at is not None:
             message.facts = {**message.facts, "clock_before": self.first_unanswered_at.isoformat()}
         item = OutboxItem(
-            message_id=message.id,
+            message=message,
             channel_id=self.queue.reply_channel_id or self.channel_id,
             conversation_id=self.conversation_id,
             seq=message.seq,
@@ -193,15 +201,24 @@ class Spoken(TicketCore):
 
 
 def lock_conversation(conversation_id: int) -> Conversation:
-    """Lock the conversation's row, so that two writers keep order, and take the next place in it."""
-    conversation = db.session.execute(
-        select(Conversation)
-        .where(Conversation.id == conversation_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    ).scalar_one()
-    conversation.last_seq += 1
-    return conversation
+    """Lock the conversation's row until the present transaction ends, so that those who write in it keep order."""
+    return lock_conversations([conversation_id])[conversation_id]
+
+
+def lock_conversations(ids: Collection[int]) -> dict[int, Conversation]:
+    """Lock several conversations, always in the same order, so that two batches never wait for each other."""
+    locked: dict[int, Conversation] = db.session().info.setdefault("locked", {})
+    wanted = sorted(set(ids) - locked.keys())
+    if wanted:
+        query = (
+            select(Conversation)
+            .where(Conversation.id.in_(wanted))
+            .order_by(Conversation.id)
+            .with_for_update(key_share=True, of=Conversation)
+        )
+        found = db.session.scalars(query.execution_options(populate_existing=True))
+        locked.update({conversation.id: conversation for conversation in found})
+    return locked
 
 
 def header_hash(header_id: str) -> bytes:
@@ -209,4 +226,4 @@ def header_hash(header_id: str) -> bytes:
     return hashlib.sha256(header_id.strip().encode("utf-8", "replace")).digest()
 
 
-__all__ = ["Actor", "Any", "Reply", "Spoken", "header_hash", "lock_conversation"]
+__all__ = ["Reply", "Spoken", "header_hash", "lock_conversation", "lock_conversations"]

@@ -41,7 +41,7 @@ class EmailAdapter(Adapter):
     label = _l("E-mail")
     settings_model = MailboxSettings
 
-    def capabilities(self, settings: dict[str, Any]) -> Capabilities:  # noqa: ARG002 -- the same for all mailboxes
+    def capabilities(self, settings: dict[str, Any]) -> Capabilities:
         """Mail has subjects, recipients, HTML and files, shows numbers, and says nothing of delivery."""
         return Capabilities(
             has_subject=True, has_recipients=True, shows_number=True, html=True, largest_message=LARGEST_OUTGOING

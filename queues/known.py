@@ -1,0 +1,139 @@
+"""What the database knows about a batch of messages, fetched in a constant number of queries before they are placed.
+
+Messages of one batch may belong together (a mail and the answer to it), so what is made of one is told to `Known`
+before the next is looked at. The conversations that the batch touches are locked first, always in the same order.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from sqlalchemy import or_, select
+
+from helpdesk.db import db
+from helpdesk.models import Conversation, Identity, Message, Participant, Ticket
+from helpdesk.models.ticket import lock_conversations
+from queues.channels.base import Understood
+
+if TYPE_CHECKING:
+    from queues.proofs import Claimed
+
+MOST_STEPS = 20
+
+
+class Known:
+    """Tickets, participants and identities that a batch may need, by what messages say of them."""
+
+    def __init__(self) -> None:
+        self.sent_hashes: set[bytes] = set()
+        self._tickets: dict[int, Ticket] = {}
+        self._by_hash: dict[bytes, int] = {}
+        self._by_number: dict[str, int] = {}
+        self._participants: defaultdict[int, set[str]] = defaultdict(set)
+        self._identities: defaultdict[int, set[tuple[str, str]]] = defaultdict(set)
+        self._in_conversation: defaultdict[int, list[Ticket]] = defaultdict(list)
+
+    @classmethod
+    def load(cls, claims: "Collection[Claimed]", own_hashes: Collection[bytes], ticket_ids: Collection[int]) -> "Known":
+        """Fetch what the claims point at. `own_hashes` are of the messages' own ids, `ticket_ids` of bounced ones."""
+        known = cls()
+        hashes = {one for claim in claims for one in claim.hashes}
+        known._read_hashes(hashes, set(own_hashes))
+        keys = {key for claim in claims for key in claim.number_keys}
+        signed = {one for claim in claims for one in (claim.signed_address, claim.signed_id) if one is not None}
+        ids = signed | set(ticket_ids) | set(known._by_hash.values())
+        conversations = known._find(ids, keys)
+        lock_conversations(conversations)
+        known._read_tickets(conversations)
+        known._read_people()
+        return known
+
+    def ticket(self, ticket_id: int) -> Ticket | None:
+        """The ticket with this id, or what it was merged into."""
+        found = self._tickets.get(ticket_id)
+        return found.as_merged() if found is not None else None
+
+    def ticket_by_hash(self, header_hash: bytes) -> Ticket | None:
+        """The ticket of the message with this Message-ID."""
+        ticket_id = self._by_hash.get(header_hash)
+        return self.ticket(ticket_id) if ticket_id is not None else None
+
+    def ticket_by_number(self, number_key: str) -> Ticket | None:
+        """The ticket with this number."""
+        ticket_id = self._by_number.get(number_key)
+        return self.ticket(ticket_id) if ticket_id is not None else None
+
+    def takes_part(self, message: Understood, ticket: Ticket) -> bool:
+        """Whether the sender is a participant of the ticket's conversation or one of its customer's identities."""
+        if not message.sender:
+            return False
+        by_identity = (message.namespace, message.sender) in self._identities[ticket.customer_id]
+        return by_identity or message.sender in self._participants[ticket.conversation_id]
+
+    def tickets_in(self, conversation: Conversation) -> list[Ticket]:
+        """The tickets of a conversation, the newest first."""
+        return self._in_conversation[conversation.id]
+
+    def participants_in(self, conversation: Conversation) -> set[str]:
+        """The addresses that take part in a conversation; what is added here counts for the rest of the batch."""
+        return self._participants[conversation.id]
+
+    def learn(self, ticket: Ticket, message: Message) -> None:
+        """Take what was made of one message into account for the next ones."""
+        if ticket.id not in self._tickets:
+            self._tickets[ticket.id] = ticket
+            self._by_number[ticket.number_key] = ticket.id
+            self._in_conversation[ticket.conversation_id].insert(0, ticket)
+        if message.header_hash is not None:
+            self._by_hash.setdefault(message.header_hash, ticket.id)
+
+    def _read_hashes(self, hashes: set[bytes], own: set[bytes]) -> None:
+        if not hashes and not own:
+            return
+        rows = db.session.execute(
+            select(Message.header_hash, Message.ticket_id, Message.kind)
+            .where(Message.header_hash.in_(hashes | own))
+            .order_by(Message.id)
+        )
+        for header_hash, ticket_id, kind in rows:
+            if ticket_id is not None:
+                self._by_hash.setdefault(bytes(header_hash), ticket_id)
+            if kind == "reply":
+                self.sent_hashes.add(bytes(header_hash))
+
+    def _find(self, ids: set[int], keys: set[str]) -> set[int]:
+        """The conversations of the tickets with these ids or numbers, following merges."""
+        wanted, conversations = ids, set[int]()
+        condition = or_(Ticket.id.in_(wanted), Ticket.number_key.in_(keys))
+        for _step in range(MOST_STEPS):
+            if not wanted and not keys:
+                break
+            rows = db.session.execute(
+                select(Ticket.id, Ticket.number_key, Ticket.conversation_id, Ticket.merged_into_id).where(condition)
+            ).all()
+            self._by_number.update({row.number_key: row.id for row in rows})
+            conversations |= {row.conversation_id for row in rows}
+            wanted = {row.merged_into_id for row in rows if row.merged_into_id is not None}
+            keys, condition = set(), Ticket.id.in_(wanted)
+        return conversations
+
+    def _read_tickets(self, conversations: set[int]) -> None:
+        """Read under the lock, so that nobody changes a ticket between reading and writing."""
+        if not conversations:
+            return
+        query = select(Ticket).where(Ticket.conversation_id.in_(conversations)).order_by(Ticket.id.desc())
+        for ticket in db.session.scalars(query.execution_options(populate_existing=True)):
+            self._tickets[ticket.id] = ticket
+            self._in_conversation[ticket.conversation_id].append(ticket)
+
+    def _read_people(self) -> None:
+        conversations = list(self._in_conversation)
+        if not conversations:
+            return
+        parts = select(Participant.conversation_id, Participant.address)
+        for conversation_id, address in db.session.execute(parts.where(Participant.conversation_id.in_(conversations))):
+            self._participants[conversation_id].add(address)
+        customers = {ticket.customer_id for ticket in self._tickets.values()}
+        identities = select(Identity.customer_id, Identity.namespace, Identity.value)
+        for customer_id, namespace, value in db.session.execute(identities.where(Identity.customer_id.in_(customers))):
+            self._identities[customer_id].add((namespace, value))
