@@ -6,7 +6,7 @@ from flask_babel import gettext as _
 
 from helpdesk import clock
 from helpdesk.auth import me, supervisors_only
-from helpdesk.queries.backlog import backlogs, outbox_figures
+from helpdesk.queries.backlog import Backlog, backlogs, outbox_figures
 from queues import cron, ledger, status
 
 pages = Blueprint("status", __name__)
@@ -24,7 +24,7 @@ def show() -> ResponseReturnValue:
     return render_template(
         "status/show.html",
         channels=status.channels(me()),
-        backlogs=backlogs(),
+        backlogs=[*backlogs(), Backlog("chores", len(cron.due_chores()), None)],
         workers=status.workers(),
         outbox=outbox_figures(),
         chores=[(chore_name(chore.name), runs.get(chore.name)) for chore in cron.TIMETABLE],
