@@ -215,7 +215,7 @@ def test_a_crew_is_forked_named_and_ends_with_its_keeper(start):
     assert psutil.Process(after["one"]).ppid() == copy.pids()["crew"]
     assert copy.stop() == 0
     assert alive(after.values()) == []
-    assert "crew leaves" in copy.lines
+    assert "crew     | crew leaves" in copy.lines
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells children of their parent's death on Linux")
