@@ -118,7 +118,7 @@ def _claims(verdict: Verdict, stack: Stack, intents: Intents) -> None:
 def _replies(verdict: Verdict, stack: Stack, intents: Intents) -> None:
     rows = stack.query(
         "SELECT m.id, m.text, m.header_id, m.delivery, i.state, m.ticket_id,"
-        " (SELECT count(*) FROM events e WHERE e.kind = 'replied' AND e.payload->>'message_id' = m.id::text)"
+        " (SELECT count(*) FROM events e WHERE e.kind = 'message.reply' AND e.payload->>'message_id' = m.id::text)"
         " FROM messages m LEFT JOIN outbox_items i ON i.message_id = m.id WHERE m.kind = 'reply'"
     )
     written = defaultdict(list)
