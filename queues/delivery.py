@@ -30,7 +30,11 @@ from queues.tries import STILL_TO_SEND, Verdict, judge, summary
 
 log = structlog.get_logger(__name__)
 
-_WITH_ALL = (joinedload(OutboxItem.message), joinedload(OutboxItem.channel), selectinload(OutboxItem.deliveries))
+_WITH_ALL = (
+    joinedload(OutboxItem.message).joinedload(Message.user),
+    joinedload(OutboxItem.channel),
+    selectinload(OutboxItem.deliveries),
+)
 ATTENTION = frozenset({DeliveryState.FAILED, DeliveryState.BOUNCED})
 MAY_TRY_AGAIN = frozenset({DeliveryState.FAILED, DeliveryState.UNKNOWN, DeliveryState.BOUNCED})
 
@@ -69,12 +73,18 @@ def deliver(taken: Taken) -> None:
 
 
 def _send(taken: Taken) -> Receipt | DeliveryError:
-    dots: list[None] = []
+    handed_over = False
+
+    def before_last_byte() -> None:
+        nonlocal handed_over
+        _mark_dot(taken)
+        handed_over = True
+
     try:
         ready = _prepare(taken)
         if not ready.outbound.recipients:
             return Receipt([])
-        return ready.adapter.send(ready.outbound, ready.settings, ready.secrets, lambda: dots.append(_mark_dot(taken)))
+        return ready.adapter.send(ready.outbound, ready.settings, ready.secrets, before_last_byte)
     except DeliveryError as error:
         return error
     except HelpdeskError as error:
@@ -84,7 +94,7 @@ def _send(taken: Taken) -> Receipt | DeliveryError:
     except Exception as error:
         # A fault of ours must show on the message and wait for its next try, not come back every minute unseen.
         log.exception("message could not be sent", item=taken.item_id)
-        return Receipt([], unknown=True) if dots else DeliveryError(f"A fault of the helpdesk: {error!r}"[:500])
+        return Receipt([], unknown=True) if handed_over else DeliveryError(f"A fault of the helpdesk: {error!r}"[:500])
 
 
 def _prepare(taken: Taken) -> _Ready:

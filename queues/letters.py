@@ -50,8 +50,10 @@ def write_letter(item: OutboxItem) -> Letter:
 
 
 def _ticket(message: Message) -> Ticket | None:
+    """The message's ticket with queue, project and customer, in one round trip."""
     with_all = (joinedload(Ticket.queue).joinedload(Queue.project), joinedload(Ticket.customer))
-    return db.session.get(Ticket, message.ticket_id, options=with_all) if message.ticket_id else None
+    query = select(Ticket).where(Ticket.id == message.ticket_id).options(*with_all)
+    return db.session.scalar(query) if message.ticket_id else None
 
 
 def language_of(ticket: Ticket | None, queue: Queue) -> str:
@@ -97,6 +99,8 @@ def _addresses(item: OutboxItem, ticket: Ticket | None, answered: Message | None
 
 
 def _named(message: Message, addresses: list[str]) -> list[tuple[str, str]]:
+    if not addresses:
+        return []
     query = select(Participant.address, Participant.name).where(
         Participant.conversation_id == message.conversation_id, Participant.address.in_(addresses)
     )
