@@ -10,6 +10,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
@@ -32,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 STORE_ID = "file_store_id"
 SWEEP_BATCH = 500
+WRITERS = 8
 LARGEST_PICTURE = 20 * 1024 * 1024
 
 _PICTURE_STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
@@ -194,9 +196,10 @@ def put_many(contents: Sequence[bytes]) -> list[Blob]:
     by_sha = {hashlib.sha256(content).hexdigest(): content for content in contents}
     present = _lock_rows(by_sha)
     missing = {sha: content for sha, content in by_sha.items() if sha not in present}
-    for sha, content in by_sha.items():
-        if sha in missing or not store().path(sha).exists():
-            store().write(sha, content)
+    folder = store()
+    absent = [sha for sha in by_sha if sha in missing or not folder.path(sha).exists()]
+    with ThreadPoolExecutor(WRITERS, "file-store") as writers:  # each waits for the disk, not for the others
+        list(writers.map(lambda sha: folder.write(sha, by_sha[sha]), absent))
     if missing:
         rows = [{"sha256": sha, "size": len(missing[sha])} for sha in sorted(missing)]
         db.session.execute(insert(Blob).values(rows).on_conflict_do_nothing())

@@ -7,6 +7,7 @@ becomes visible with its reason and delays nothing else.
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -97,11 +98,16 @@ def digest(dedup_key: str) -> bytes:
 
 
 def drain(stopping: Callable[[], bool] = lambda: False) -> int:
-    """Understand waiting events until none is due; returns how many came to an end. Safe in several processes."""
+    """Understand waiting events until none is due; returns how many came to an end. Safe in several processes.
+
+    While one batch is written here, the next one is parsed in a thread (and its parser in a process of its own).
+    """
     handled = 0
-    while not stopping() and (batch := _take()):
-        outcomes = [(taken, _understand(taken)) for taken in batch]
-        handled += _finish_together(outcomes)
+    with ThreadPoolExecutor(1, "parse-ahead") as ahead:
+        parsing = ahead.submit(_understand_all, _take())
+        while outcomes := parsing.result():
+            parsing = ahead.submit(_understand_all, [] if stopping() else _take())
+            handled += _finish_together(outcomes)
     return handled
 
 
@@ -176,6 +182,10 @@ def _take() -> list[Taken]:
 
 
 Outcome = Understood | NotUnderstood | Dropped
+
+
+def _understand_all(batch: list[Taken]) -> list[tuple[Taken, Outcome]]:
+    return [(taken, _understand(taken)) for taken in batch]
 
 
 def _understand(taken: Taken) -> Outcome:
