@@ -438,6 +438,8 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "bomb/html-attribute", simple(f'<div style="{"color:red;" * 100_000}">x</div>', content_type="text/html")
     yield "bomb/html-images", simple("<img src=http://x/y>" * 50_000, content_type="text/html")
     yield "bomb/html-quotes", simple(("<blockquote>x</blockquote>text") * 30_000, content_type="text/html")
+    yield "bomb/html-quotes-nested", simple("<blockquote>" * 250 + "<p>words</p>" * 50_000, content_type="text/html")
+    yield "bomb/html-from", simple("<div>" * 200 + "<b>From:</b> x" * 40_000, content_type="text/html")
     yield "bomb/html-hidden", simple('<p style="display:none">x</p>' * 30_000, content_type="text/html")
     yield "bomb/html-open-tags", simple("<a" * 500_000, content_type="text/html")
     yield "bomb/html-open-comments", simple("<!--" * 250_000, content_type="text/html")

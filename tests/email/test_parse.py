@@ -178,7 +178,7 @@ _LINES = st.one_of(
          b"Content-Transfer-Encoding: base64", b"Content-Transfer-Encoding: quoted-printable", b"Content-Transfer-Encoding: x-uuencode",
          b"Content-Disposition: attachment; filename*0*=utf-8''%00; filename*1=x", b"Content-ID: <x>", b"begin 644 x", b"end",
          b"> quoted", b"On Wed, Apr 30, 2025, a <b@c> wrote:", b"From: x", b"Sent: y", b"Subject: z", b"-- ", b" folded", b"\tx",
-         b"<blockquote type=cite>x", b"<div class=gmail_quote><div style='display:none'>", b"</div>text", b"<img src=cid:x>",
+         b"<blockquote type=cite>x", b"<div class=gmail_quote><div style='display:none'>", b"</div>text", b"<img src=cid:x>", b"<html id=appendonsend>", b"<body class=gmail_quote>", b"<blockquote>From: x<br>Sent: y<br>To: z",
          b"Message-ID: <[@>", b"References: <a@[", b"Final-Recipient: rfc822; x@y", b"Action: failed", b"Status: 5.1.1",
          b"Return-Path: <>", b"Auto-Submitted: auto-replied (x)", b"X-Failed-Recipients: x@y"]
     ),

@@ -41,6 +41,8 @@ _ATTRIBUTIONS = {
     "kmail-ru": "В письме от 30 апреля 2025 15:19:54 пользователь Служба поддержки <support@example.com> написал:",
     "user-ru": "30 апреля 2025 г., 15:19 пользователь Служба поддержки <support@example.com> написал:",
     "name-first-ru": "Служба поддержки <support@example.com> писал(а) 30.04.2025 15:19:",
+    "name-first-de-wrapped": "Anna Muster <anna@example.com> schrieb am So., 23.\nJuni 2024, 21:08:",
+    "mailru-en-date": "Thu, 26 Jun 2014 14:00:51 +0400 от Alexander L <abc@example.com>:",
     "iso": "2025-04-30 15:19 GMT+03:00 Support <support@example.com>:",
 }
 
@@ -76,6 +78,7 @@ _BLOCKS = {
     "original-fr": "-----Message d'origine-----\nDe : Support\nÀ : Eve\nObjet : RE",
     "original-es": "-----Mensaje original-----\nDe: Support\nPara: Eve\nAsunto: RE",
     "original-pl": "-----Oryginalna wiadomość-----\nOd: Support\nDo: Eve\nTemat: RE",
+    "outlook-wrapped": "From: Human Resources \n<a-really-long-automated-email+1234556@example.com> \nSent: Monday, August 26, 2019 4:37 PM\nTo: Eve <eve@example.net>\nSubject: A new message",
     "mailru-block": "От: Служба поддержки\nДата: 30 апреля 2025\nКому: eve@example.net\nТема: Заказ",
     "marker": "##- Пожалуйста, пишите ответ выше этой линии -##",
 }
@@ -208,6 +211,12 @@ _HTML = {
     "yahoo": '<div>{a}</div><div id="ydp1yahoo_quoted" class="yahoo_quoted"><div>On Wednesday, April 30, 2025, Support wrote:</div>{q}</div>',
     "zimbra": '<div>{a}</div><hr id="zwchr"><div><b>From: </b>S</div>{q}',
     "proton": '<div>{a}</div><div class="protonmail_quote">On Wed, Support wrote:<blockquote>{q}</blockquote></div>',
+    "mailru-loose-line": '<p>{a}</p><br><br>Thu, 26 Jun 2014 14:00:51 +0400 от Alexander L &lt;abc@example.com&gt;:<br>\n<blockquote style="border-left:1px solid #0857A6">{q}</blockquote><br>',
+    "loose-line-with-link": '<div>{a}<br><br>30.04.2025, 15:19, "Служба" &lt;<a href="mailto:s@e.example">s@e.example</a>&gt;:<br><blockquote>{q}</blockquote></div>',
+    "windows-mail": '<div><div>{a}</div><div style="padding-top: 5px; border-top-color: rgb(229, 229, 229); border-top-width: 1px"><div><font face="x"><b>От:</b>&nbsp;<a href="mailto:a@b.example">A</a><br><b>Отправлено:</b>&nbsp;четверг, 26 июня 2014 г. 15:05<br><b>Кому:</b>&nbsp;<a href="mailto:e@x.example">Eve</a></font></div></div><div>{q}</div></div>',
+    "outlook-other-border": '<p>{a}</p><div style="border-width:1pt 0 0 0"><p><span><b>Von:</b> S<br><b>Gesendet:</b> Mittwoch<br><b>An:</b> Eve<br><b>Betreff:</b> AW</span></p></div>{q}',
+    "outlook-then-gmail": '<p>{a}</p><p><b>From:</b> S<br><b>Sent:</b> Wed<br><b>To:</b> Eve<br><b>Subject:</b> x</p><p>Попробуйте сначала</p><div class="gmail_quote"><blockquote>{q}</blockquote></div>',
+    "field-a-line": "<p>{a}</p><div><div><b>От:</b> S</div><div><b>Дата:</b> вчера</div><div><b>Кому:</b> Eve</div></div>{q}",
     "own-marker": '<div>{a}</div><div data-helpdesk-reply-marker="t12.k1.abc">##- above -##</div>{q}',
 }
 
@@ -284,3 +293,11 @@ def test_hidden_text_is_not_shown() -> None:
     )
     assert mail.text == "Body"
     assert "preheader" not in (mail.html or "")
+
+
+@pytest.mark.parametrize("tag", ["html", "head", "body"])
+@pytest.mark.parametrize(
+    "mark", ["id=divRplyFwdMsg", "class=gmail_quote", "id=signature", "hidden", "data-helpdesk-reply-marker=abcd"]
+)
+def test_marks_on_the_roots_of_a_document_are_no_marks(tag: str, mark: str) -> None:
+    assert parse(simple(f"<{tag} {mark}><p>Текст</p>", content_type="text/html; charset=utf-8")).reply_text == "Текст"

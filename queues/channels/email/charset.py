@@ -77,7 +77,8 @@ _CYRILLIC_CODECS = ("cp1251", "koi8_r")
 _CYRILLIC_WORD = re.compile("[\u0400-\u04ff]+")
 _CAPITAL_INSIDE = re.compile("[а-яёіїєґ][А-ЯЁІЇЄҐ]")
 _NO_TEXT = re.compile(rb"[\x00-\x08]")
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]+")
+_SURROGATES = re.compile("[\ud800-\udfff\ufffe\uffff]")
 _LINE_CONTROLS = re.compile("[\t\n\r\x0b\x0c\x85\u2028\u2029]+")
 _BIDI_OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _NEWLINES = re.compile("\r\n?|\u2028|\u2029|\x85|\x0c")
@@ -89,19 +90,19 @@ def safe_text(text: str) -> str:
         return text
     if "\r" in text or not text.isascii():
         text = _NEWLINES.sub("\n", text)
-    return _CONTROLS.sub(_replace_control, text)
+    return _without_controls(text)
 
 
 def safe_line(text: str) -> str:
     """One line of text for a header value: as :func:`safe_text`, without line breaks and bidi overrides."""
     if text.isascii() and text.isprintable():
         return text.strip()
-    text = _CONTROLS.sub(_replace_control, _LINE_CONTROLS.sub(" ", text))
+    text = _without_controls(_LINE_CONTROLS.sub(" ", text))
     return _BIDI_OVERRIDES.sub("", text).strip()
 
 
-def _replace_control(match: re.Match[str]) -> str:
-    return "\ufffd" if match.group() >= "\ud800" else ""
+def _without_controls(text: str) -> str:
+    return _SURROGATES.sub("\ufffd", _CONTROLS.sub("", text))
 
 
 @functools.lru_cache(maxsize=512)

@@ -22,6 +22,7 @@ _VERBS = (
     r"|a [ée]crit|[ée]crit|ha escrito|escribi[óo]|escribe"
     r"|napisał|napisała|napisał\(a\)|napisali|pisze|napisano"
 )
+_VERB = re.compile(rf"(?:^|[\s>,)\"»:])(?:{_VERBS})(?=[\s:]|$)", re.IGNORECASE)
 _VERB_AT_END = re.compile(
     rf"(?:^|[\s>,)\"»:])(?:{_VERBS})(?:\s+(?:am|on|в|у|le|el)?\s*(?:[^:]|\d:\d){{0,60}})?\s*[:：]?\s*$", re.I
 )
@@ -183,7 +184,7 @@ def _find_cut(lines: list[str], *, bare_quotes: bool) -> int | None:
         if not line.strip():
             index += 1
             continue
-        if _ORIGINAL.match(line) or _is_header_block(lines, index):
+        if _ORIGINAL.match(line) or is_header_block(lines, index):
             return _with_rule_above(lines, index)
         header = attribution_length(lines, index)
         if header:
@@ -243,7 +244,7 @@ def _line_above(lines: list[str], index: int) -> int:
     return above
 
 
-def _is_header_block(lines: list[str], index: int) -> bool:
+def is_header_block(lines: list[str], index: int) -> bool:
     """Whether ``From: / Sent: / To: / Subject:`` in one of the languages starts here."""
     first = _FIELD.match(lines[index][:_LINE_CHARS])
     if not first or first.group("name").lower() not in _FROM_NAMES or not first.group("value").strip():
@@ -264,6 +265,8 @@ def attribution_length(lines: list[str], index: int) -> int:
     starts = bool(_STARTER.match(first))
     if not starts and not _names_somebody(first):
         return 0
+    # "Anna <a@b.example> schrieb am So., 23." goes on in the next line
+    wraps = starts or bool(_VERB.search(first) and _ADDRESS.search(first))
     joined = ""
     for count in range(1, _HEADER_LINES + 1):
         if index + count > len(lines) or not lines[index + count - 1].strip():
@@ -276,7 +279,7 @@ def attribution_length(lines: list[str], index: int) -> int:
                 return count
             if joined.endswith((":", "：")):
                 return 0
-        if not starts:
+        if not wraps:
             return 0
     return 0
 

@@ -11,7 +11,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from queues.channels.email import limits
 from queues.channels.email.html import is_too_complex
-from queues.channels.email.quotes import attribution_length, fold_text, is_forward, is_forward_header
+from queues.channels.email.quotes import attribution_length, fold_text, is_forward, is_forward_header, is_header_block
 
 _CONTAINERS = (
     "div.gmail_quote, div.gmail_quote_container, blockquote.gmail_quote, blockquote[type=cite], "
@@ -39,6 +39,11 @@ _HIDDEN = '[style*="display:none" i], [style*="display: none" i], [hidden]'
 _BLOCKS = frozenset(
     ("div", "p", "blockquote", "br", "tr", "table", "li", "ul", "ol", "pre", "hr", "h1", "h2", "h3", "h4", "body")
 )
+_ROOTS = frozenset(("html", "head", "body"))
+_CANDIDATES = 40
+_FROM_WORD = re.compile(r"\s*(?:From|От|Від|Von|De|Od)\s*:", re.IGNORECASE)
+_FROM_FIELD = re.compile(r">\s*(?:From|От|Від|Von|De|Od)(?:\s|&nbsp;)*:", re.IGNORECASE)
+_BLANKS = re.compile(r"\s+")
 _MARKER = re.compile(r"[\w.+/=-]{4,200}")
 
 
@@ -61,9 +66,8 @@ def split_html(source: str, *, subject: str = "") -> HtmlParts:
     changed = False
     if "display" in lowered or "hidden" in lowered:
         for node in tree.css(_HIDDEN):
-            if node.tag not in ("html", "body"):
-                node.decompose(recursive=False)
-                changed = True
+            _detach(node)
+            changed = True
     whole = (tree.html or "") if changed else source
     if is_forward(subject) or not _might_quote(lowered):
         return HtmlParts(whole, _without_signature(tree, lowered), markers)
@@ -83,7 +87,7 @@ def _might_quote(lowered: str) -> bool:
             "blockquote", "quote", "divrplyfwdmsg", "appendonsend", "stopspelling", "zwchr", "border-top",
             "olk_src_body", "reference-message", "outlookmessageheader", "data-helpdesk",
         )
-    )  # fmt: skip
+    ) or bool(_FROM_FIELD.search(lowered))  # fmt: skip
 
 
 def _without_signature(tree: LexborHTMLParser, lowered: str) -> str | None:
@@ -91,7 +95,7 @@ def _without_signature(tree: LexborHTMLParser, lowered: str) -> str | None:
         return None
     removed = False
     for node in tree.css(_SIGNATURES):
-        node.decompose(recursive=False)
+        _detach(node)
         removed = True
     return tree.html if removed and _text(tree.body) else None
 
@@ -104,64 +108,97 @@ def _visible_answer(tree: LexborHTMLParser) -> str | None:
     quoted_text = _text(mark)
     if any(is_forward_header(line) for line in quoted_text.split("\n", 3)[:3]) or _introduces_forward(mark):
         return None
-    if mark.css_matches(_DIVIDERS):
+    if mark.css_matches(_DIVIDERS) or not mark.css_matches(_CONTAINERS):
         _drop_attribution(mark)
         _drop_from(mark)
     else:
         for attribution in tree.css(_ATTRIBUTIONS):
             if not _inside_quote(attribution):
-                attribution.decompose(recursive=False)
+                _detach(attribution)
         _drop_attribution(mark)
         if _answers_inside(mark) or _answers_behind(mark):
             return None
         _drop_from(mark)
     for node in tree.css(_SIGNATURES):
-        node.decompose(recursive=False)
+        _detach(node)
     return tree.html if _text(tree.body) or tree.css_first("img") else None
 
 
 def _first_mark(tree: LexborHTMLParser) -> LexborNode | None:
-    for node in tree.css(_MARK):
+    """The first place where a quotation may begin, in the order of the document."""
+    marked = None
+    for node in tree.css(_MARK)[:_CANDIDATES]:
         # a bare blockquote is a quotation only under a line that says whose (Yandex, Mail.ru)
         bare = node.tag == "blockquote" and not node.css_matches(_CONTAINERS.removesuffix(", blockquote"))
-        if not bare or _attribution_above(node) is not None or _attribution_inside(node):
-            return node
+        if node.tag not in _ROOTS and (not bare or _attribution_above(node) or _attribution_inside(node)):
+            marked = node
+            break
+    block = _header_block(tree)
+    if marked is None or block is None or tree.body is None:
+        return marked or block
+    ids = (marked.mem_id, block.mem_id)
+    first = next((node.mem_id for node in tree.body.traverse() if node.mem_id in ids), ids[0])
+    return marked if first == marked.mem_id else block
+
+
+def _header_block(tree: LexborHTMLParser) -> LexborNode | None:
+    """The block that holds "From: … Sent: … To: …", however its border is drawn (Outlook and its kin)."""
+    if tree.body is None or not _FROM_FIELD.search(tree.html or ""):
+        return None
+    candidates = 0
+    for text in tree.body.traverse(include_text=True):
+        if not text.is_text_node or not _FROM_WORD.match(text.text() or ""):
+            continue
+        candidates += 1
+        block = text.parent
+        for _step in range(6):
+            if candidates > _CANDIDATES or block is None or block.tag in _ROOTS:
+                break
+            lines = _text(block, 2000).split("\n")
+            if block.tag in _BLOCKS and is_header_block(lines, 0):
+                return block
+            block = block.parent
     return None
 
 
-def _attribution_above(node: LexborNode) -> LexborNode | None:
-    """The element or text before a node that says who wrote the quotation."""
+def _attribution_above(node: LexborNode) -> list[LexborNode]:
+    """The nodes before a quotation that say who wrote it: one block, or the loose line above it."""
     before = node.prev
-    for _step in range(6):
+    for _step in range(8):
         if before is None:
             parent = node.parent
-            if parent is None or parent.tag in ("body", "html"):
-                return None
+            if parent is None or parent.tag in _ROOTS:
+                return []
             node, before = parent, parent.prev
-            continue
-        text = _text(before).strip()
-        if text:
-            lines = [line for line in text.split("\n") if line.strip()]
-            tail = lines[-4:]
-            if len(text) < 500 and any(attribution_length(tail, i) == len(tail) - i for i in range(len(tail))):
-                return before
-            return None
-        before = before.prev
-    return None
+        elif _text(before, 600):
+            break
+        else:
+            before = before.prev
+    if before is None:
+        return []
+    line = [before]
+    if before.tag not in _BLOCKS:
+        while (previous := line[-1].prev) is not None and previous.tag not in _BLOCKS and len(line) < 12:
+            line.append(previous)
+    text = "".join(_text(part, 600, strip=False) for part in reversed(line))
+    lines = [each for each in text.split("\n") if each.strip()][-4:]
+    said = len(text) < 500 and any(attribution_length(lines, i) == len(lines) - i for i in range(len(lines)))
+    return line if said else []
 
 
 def _attribution_inside(node: LexborNode) -> bool:
     """Whether a quotation begins with the line that says whose it is (Mail.ru)."""
-    return attribution_length(_text(node).split("\n", 6)[:4], 0) > 0
+    return attribution_length(_text(node, 600).split("\n", 6)[:4], 0) > 0
 
 
 def _drop_attribution(mark: LexborNode) -> None:
-    attribution = _attribution_above(mark)
-    if attribution is None:
-        return
-    lines = [line for line in _text(attribution).split("\n") if line.strip()]
-    if not lines or attribution_length(lines, 0) == len(lines):
-        attribution.decompose(recursive=False)
+    nodes = _attribution_above(mark)
+    text = "".join(_text(part, 600, strip=False) for part in reversed(nodes))
+    lines = [line for line in text.split("\n") if line.strip()]
+    # a block that holds more than the attribution stays
+    if lines and attribution_length(lines, 0) == len(lines):
+        for node in nodes:
+            _detach(node)
 
 
 def _introduces_forward(mark: LexborNode) -> bool:
@@ -218,7 +255,7 @@ def _own_text(node: LexborNode) -> str:
         return _text(node)
     copy = LexborHTMLParser(node.html or "")
     for inner in copy.css(f"{_CONTAINERS}, {_SIGNATURES}"):
-        inner.decompose(recursive=False)
+        _detach(inner)
     return _text(copy.body)
 
 
@@ -241,25 +278,38 @@ def _drop_from(mark: LexborNode) -> None:
         sibling = node.next
         while sibling is not None:
             following = sibling.next
-            sibling.decompose(recursive=False)
+            _detach(sibling)
             sibling = following
         node = node.parent
-    mark.decompose(recursive=False)
+    _detach(mark)
 
 
-def _text(node: LexborNode | None) -> str:
-    """Text with a line for each block; good enough to recognise a line by."""
+def _detach(node: LexborNode) -> None:
+    """Take a node with all in it out of the tree; the roots cannot be taken out."""
+    if node.tag not in _ROOTS:
+        node.decompose(recursive=False)
+
+
+def _text(node: LexborNode | None, at_most: int = 20_000, *, strip: bool = True) -> str:
+    """Text with a line for each block, good enough to recognise a line by; reading stops after ``at_most``."""
     if node is None:
         return ""
     if node.is_text_node:
-        return " ".join((node.text() or "").split())
+        text = _BLANKS.sub(" ", node.text() or "")
+        return text.strip() if strip else text
     out: list[str] = []
+    length = 0
     for child in node.traverse(include_text=True):
         if child.is_text_node:
             parent = child.parent
-            if parent is None or parent.tag not in ("style", "script", "title"):
-                out.append(" ".join((child.text() or "").split()) + " ")
+            text = _BLANKS.sub(" ", child.text() or "")
+            if text and (parent is None or parent.tag not in ("style", "script", "title")):
+                out.append(text)
+                length += len(text.strip())
+                if length > at_most:
+                    break
         elif child.tag in _BLOCKS:
             out.append("\n")
-    lines = (line.strip() for line in "".join(out).split("\n"))
-    return "\n".join(line for line in lines if line)
+    text = "\n".join(line for line in (line.strip() for line in "".join(out).split("\n")) if line)
+    # a block next to a loose text is a line of its own
+    return text if strip or node.tag not in _BLOCKS else f"\n{text}\n"
