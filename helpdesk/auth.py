@@ -11,6 +11,7 @@ from functools import wraps
 from typing import ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
 
+import structlog
 from flask import Flask, Request, Response, flash, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -28,6 +29,8 @@ from helpdesk.errors import Forbidden
 from helpdesk.models.project import read_setting
 from helpdesk.models.session import Stage, UserSession
 from helpdesk.models.user import User
+
+log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -130,7 +133,9 @@ def begin_session(user: User, stage: Stage = Stage.FULL) -> None:
     """A new session with a new token for this browser; the one that it had before ends."""
     _delete(half_session())
     row, token = UserSession.begin(user, stage, request.remote_addr or "", request.user_agent.string)
-    user.last_seen_at = row.created_at
+    if stage == Stage.FULL:
+        user.last_seen_at = row.created_at
+        log.info("signed in", user_id=user.id, address=row.address)
     session.clear()
     g.user_session, g.session_token = row, token
     bind_token(row)
@@ -217,6 +222,7 @@ def _only(view: Callable[P, R], allows: Callable[[User], bool]) -> Callable[P, R
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         if not allows(me()):
+            log.warning("access refused", user_id=me().id, endpoint=request.endpoint)
             raise Forbidden(_("Your role does not include this page. Ask an administrator."))
         return view(*args, **kwargs)
 

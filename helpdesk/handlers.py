@@ -6,7 +6,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException
 
 from helpdesk.csrf import PageGuard
 from helpdesk.db import db
@@ -34,6 +34,13 @@ def answer_error(status: int, message: str, details: dict[str, object]) -> tuple
 def init_app(app: Flask) -> None:
     """Commit after each request that succeeded; turn refusals into answers for people."""
     csrf.init_app(app)
+
+    @app.before_request
+    def refuse_nul() -> None:
+        # PostgreSQL stores no NUL in text, and no keyboard writes one.
+        given = [*request.args.values(), *request.form.values(), *(request.view_args or {}).values()]
+        if any(isinstance(value, str) and "\x00" in value for value in given):
+            raise BadRequest(_("The request holds a character that cannot be stored."))
 
     @app.after_request
     def end(response: Response) -> Response:

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import get_locale
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
@@ -53,6 +54,8 @@ def enter() -> ResponseReturnValue:
         return _sign_in_page(form, error.message, 429)
     if user is None:
         return _sign_in_page(form, _("The address or the password is not right."), 422)
+    if user.password_is_one_time and user.last_seen_at is None:
+        user.language = str(get_locale())  # nobody has chosen yet; this page was read in it
     target = auth.local_path(form.next.data)
     if user.has_totp:
         auth.begin_session(user, Stage.CODE)
