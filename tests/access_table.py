@@ -160,6 +160,10 @@ ROWS: dict[str, Row] = {
     "POST /tickets/<int:ticket_id>/spam": TICKET_WORK,
     "POST /tickets/<int:ticket_id>/waking": TICKET_WORK,
     "POST /messages/<int:message_id>/undo": TICKET_WORK,
+    # mail of channels without a server
+    "GET /outgoing": ADMINISTRATOR,
+    "GET /outgoing/<name>": Row(Access.ADMINISTRATOR, absent=True),
+    "GET /outgoing/<name>/raw": Row(Access.ADMINISTRATOR, absent=True),
     # channels
     "GET /admin/channels": ADMINISTRATOR,
     "POST /admin/channels": ADMINISTRATOR,
