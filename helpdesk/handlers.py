@@ -1,16 +1,19 @@
 """How a request ends: one commit when it went well, a rollback and a sentence when it did not."""
 
-from flask import Flask, Response, flash, jsonify, redirect, render_template, request, url_for
+from flask import Flask, Response, flash, g, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from flask_login import current_user
+from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from helpdesk.csrf import PageGuard
 from helpdesk.db import db
 from helpdesk.errors import HelpdeskError
+
+AWAY = (OperationalError, InterfaceError, PoolTimeout)
 
 csrf = PageGuard()
 
@@ -44,10 +47,13 @@ def init_app(app: Flask) -> None:
 
     @app.after_request
     def end(response: Response) -> Response:
-        if response.status_code < 400:
-            db.session.commit()
-        else:
+        if response.status_code >= 400:
             db.session.rollback()
+            return response
+        try:
+            db.session.commit()
+        except AWAY as error:
+            return app.make_response(database_away(error))
         return response
 
     @app.errorhandler(HelpdeskError)
@@ -69,9 +75,12 @@ def init_app(app: Flask) -> None:
         return answer_error(403, message, {})
 
     @app.errorhandler(OperationalError)
-    def database_away(error: OperationalError) -> tuple[Response | str, int]:
+    @app.errorhandler(InterfaceError)
+    @app.errorhandler(PoolTimeout)
+    def database_away(error: DBAPIError | PoolTimeout) -> tuple[Response | str, int]:
         db.session.rollback()
-        app.logger.warning("database refused: %s", error.orig)
+        g._login_user = AnonymousUserMixin()  # the page that tells of the outage must not ask the database who reads it
+        app.logger.warning("database refused: %s", getattr(error, "orig", error))
         return answer_error(503, _("The database does not answer at the moment. Try again in a minute."), {})
 
     @app.errorhandler(HTTPException)
