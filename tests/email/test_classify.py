@@ -103,6 +103,8 @@ _OTHERS = {
     ),
     "precedence-list": (simple(Precedence="list"), "list"),
     "yahoo-group": (simple(Mailing_List="list x@yahoogroups.com; contact y"), "list"),
+    "majordomo": (simple(Precedence="bulk", Sender="owner-freebsd-isp@freebsd.example"), "list"),
+    "list-id-alone": (simple(List_Id="Users <users.lists.example.org>"), "list"),
     "newsletter": (
         simple(Subject="Sale!", List_Unsubscribe="<https://x.example/u>", List_Id="<campaign.123.list.example>"),
         "bulk",

@@ -189,7 +189,9 @@ _LINES = st.one_of(
 @settings(max_examples=400, deadline=None)
 @given(st.lists(_LINES, max_size=30), st.sampled_from([b"\r\n", b"\n", b"\r"]))
 def test_anything_at_all_becomes_a_sound_mail(lines: list[bytes], end: bytes) -> None:
-    assert_sound(parse(end.join(lines)))
+    raw = end.join(lines)
+    assert_sound(parse(raw))
+    assert_sound(parse_headers_only(raw, problem="parse-crashed"))
 
 
 @settings(max_examples=200, deadline=None)

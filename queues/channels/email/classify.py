@@ -113,6 +113,7 @@ _REPORT_SUBJECT = re.compile(
     r"|return receipt|уведомление о прочтении|read receipt)\s*[:(]|\babuse report\b|email feedback report",
     re.IGNORECASE,
 )
+_LIST_OWNER = re.compile(r"\bowner-[\w.+-]+@|[\w.+-]+-(?:owner|bounces|admin)@", re.IGNORECASE)
 _CRON_SUBJECT = re.compile(
     r"^(?:cron <|anacron job|\*\*\* security information|logwatch for|cron job|\[cron\])", re.IGNORECASE
 )
@@ -164,8 +165,7 @@ def kind_of(facts: Facts) -> Kind:
     if _is_auto_reply(facts):
         return "auto-reply"
     headers = facts.headers
-    posting = "list-post" in headers and headers.text("list-post").strip().lower() != "no"
-    if facts.precedence == "list" or posting or any(name in headers for name in _DISCUSSION_HEADERS):
+    if _is_list(facts):
         return "list"
     if (
         facts.precedence in ("bulk", "junk")
@@ -256,6 +256,19 @@ def _is_auto_reply(facts: Facts) -> bool:
         return subject or (text and "list-unsubscribe" not in headers)
     # people do write about holidays: without a machine's mark both subject and text must say so
     return subject and text
+
+
+def _is_list(facts: Facts) -> bool:
+    """Whether people talk to each other here, as opposed to one who sends to many."""
+    headers = facts.headers
+    posting = "list-post" in headers and headers.text("list-post").strip().lower() != "no"
+    if facts.precedence == "list" or posting or any(name in headers for name in _DISCUSSION_HEADERS):
+        return True
+    campaign = "list-unsubscribe" in headers or any(name in headers for name in _CAMPAIGN_HEADERS)
+    if "list-id" in headers and not campaign:
+        return True
+    # lists older than all List-* headers: majordomo and its kin
+    return facts.precedence == "bulk" and bool(_LIST_OWNER.search(headers.text("sender") + headers.text("errors-to")))
 
 
 def _is_generated(facts: Facts) -> bool:
