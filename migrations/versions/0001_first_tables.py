@@ -245,13 +245,6 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("follow_up IN ('new', 'reopen', 'refuse')", name=op.f("ck_queues_follow_up")),
         sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_queues_project_id")),
-        sa.ForeignKeyConstraint(
-            ["reply_channel_id"],
-            ["channels.id"],
-            name=op.f("fk_queues_reply_channel_id"),
-            ondelete="SET NULL",
-            use_alter=True,
-        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_queues")),
         sa.UniqueConstraint("name", name=op.f("uq_queues_name")),
     )
@@ -369,9 +362,6 @@ def upgrade() -> None:
             "state IN ('waiting', 'ticketed', 'dropped', 'quarantined')", name=op.f("ck_inbound_events_state")
         ),
         sa.ForeignKeyConstraint(["channel_id"], ["channels.id"], name=op.f("fk_inbound_events_channel_id")),
-        sa.ForeignKeyConstraint(
-            ["message_id"], ["messages.id"], name=op.f("fk_inbound_events_message_id"), use_alter=True
-        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inbound_events")),
     )
     op.create_index("ix_inbound_events_channel_id_id", "inbound_events", ["channel_id", "id"], unique=False)
@@ -738,3 +728,10 @@ def upgrade() -> None:
         sa.UniqueConstraint("item_id", "address", name=op.f("uq_deliveries_item_id_address")),
     )
     op.execute("INSERT INTO projects (name) VALUES ('Main')")
+    # These two point forward to tables made later, which create_table leaves out without a word.
+    op.create_foreign_key(
+        op.f("fk_queues_reply_channel_id"), "queues", "channels", ["reply_channel_id"], ["id"], ondelete="SET NULL"
+    )
+    op.create_foreign_key(
+        op.f("fk_inbound_events_message_id"), "inbound_events", "messages", ["message_id"], ["id"]
+    )
