@@ -89,6 +89,8 @@ def _place(placing: Placing, known: Known) -> str | None:
     proof = _of_bounce(placing, known) or prove(message, placing.claims, known)
     conversation = _conversation(placing, channel, proof)
     way, ticket = place(known.tickets_in(conversation), message.nature, event.received_at)
+    if message.language and placing.customer.language is None and message.nature == "human":
+        placing.customer.language = message.language
     row = _write(placing, conversation, proof)
     _take_part(conversation, message, proof, known)
     ticket = _apply(way, ticket, conversation, channel, placing)
@@ -180,6 +182,7 @@ def _facts(event: InboundEvent, message: Understood, proof: Proof) -> dict[str, 
         "claims_tickets": proof.hints,
         "non_participant": not proof.participant,
         "reply_to": message.reply_to,
+        "language": message.language,
         "written_at": message.written_at.isoformat() if message.written_at else None,
     }
     return facts | {name: value for name, value in optional.items() if value}

@@ -208,6 +208,12 @@ def test_one_bad_event_does_not_stop_the_batch(session: Any, cast: Any, post: Po
     assert states.count(InboundState.TICKETED) >= 1
 
 
+def test_acknowledgement_speaks_the_language_of_the_mail(session: Any, post: Post) -> None:
+    post(text="Добрий день! Підкажіть, будь ласка, коли чекати на доставку. Дякую за допомогу.")
+    answer = session.scalars(select(OutboxItem)).one().message
+    assert "Ми отримали" in answer.text
+
+
 def test_cyrillic_files_are_kept(session: Any, post: Post) -> None:
     mail = EmailMessage()
     mail["From"], mail["Subject"] = "eve@customer.example", "Договор"
