@@ -275,13 +275,17 @@ def _settle_doubtful(item_id: int) -> int:
 def retry_failed(by: User, message: Message) -> None:
     """Try again now, with the same bytes, to reach those who did not get `message`, in the present transaction.
 
+    What waits for its next try has it at once, also where its server was away. The caller rings the outbox's bell.
     Raises Refused when it never was to leave, Conflict when it is on its way or has arrived.
     """
     item = _lock(OutboxItem.message_id == message.id)
     if item is None:
         raise Refused("This message was never meant to be sent.")
     missing = [one for one in item.deliveries if one.state in MAY_TRY_AGAIN]
-    if item.state in STILL_TO_SEND | {DeliveryState.SENDING} or (item.deliveries and not missing):
+    if item.state == DeliveryState.DEFERRED:
+        _hurry(item)
+        return
+    if item.state in {DeliveryState.QUEUED, DeliveryState.SENDING} or (item.deliveries and not missing):
         raise Conflict("There is nothing to try again: the message is on its way or has been sent.")
     if item.state == DeliveryState.CANCELLED:
         raise Conflict("This message was taken back. Write it again.")
@@ -293,6 +297,12 @@ def retry_failed(by: User, message: Message) -> None:
     item.trying_since = item.not_before = now
     item.lease_until = item.lease_token = item.dot_at = item.finished_at = item.last_error = None
     _show(item, DeliveryState.QUEUED, "", by)
+
+
+def _hurry(item: OutboxItem) -> None:
+    """Have the next try of an item now."""
+    item.not_before = clock.now()
+    breakers.try_now(breakers.key_of(item.channel))
 
 
 def note_bounce(bounce: Bounce) -> Message | None:

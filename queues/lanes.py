@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from helpdesk import live
 from helpdesk.config import settings
 from helpdesk.db import after_commit, db
-from helpdesk.models import InboundEvent, OutboxItem
+from helpdesk.models import InboundEvent, OutboxItem, SystemMail
 
 if TYPE_CHECKING:
     from rq import Queue
@@ -29,7 +29,7 @@ BELL_SECONDS = 5  # how long one ring stands for all; a bell whose job was lost 
 UNHEARD_SECONDS = 60  # a ring that no worker took is forgotten: the rows are still there
 WORKER_SILENCE = 120  # seconds without a sign of life after which a worker counts as gone
 KEEP_FAILED_SECONDS = 24 * 3600
-LANE_OF_ROW: dict[type[Any], str] = {InboundEvent: "intake", OutboxItem: "outbox"}
+LANE_OF_ROW: dict[type[Any], str] = {InboundEvent: "intake", OutboxItem: "outbox", SystemMail: "outbox"}
 
 
 @cache

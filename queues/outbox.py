@@ -26,7 +26,7 @@ from helpdesk import clock
 from helpdesk.db import db, transaction
 from helpdesk.models import Channel, Message, OutboxItem
 from helpdesk.models.message import DeliveryState
-from queues import breakers, delivery
+from queues import breakers, delivery, system_mails
 from queues.delivery import Taken
 
 log = structlog.get_logger(__name__)
@@ -46,7 +46,7 @@ def drain(stopping: Callable[[], bool] = lambda: False) -> int:
     What is still under way when it must end goes on in its thread, under its lease.
     """
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # what a context in a thread is made from
-    handled = 0
+    handled = system_mails.send_due(stopping)
     delivery.settle_lost()
     while not stopping():
         was_busy = crew.busy()  # before the look: what ends later may free the next message of its conversation

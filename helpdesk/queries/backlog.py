@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from helpdesk.clock import SQL_NOW
 from helpdesk.db import db
-from helpdesk.models import InboundEvent, InboundState, OutboxItem
+from helpdesk.models import InboundEvent, InboundState, OutboxItem, SystemMail
 from helpdesk.models.message import DeliveryState
 
 MOST_COUNTED = 10_000
@@ -38,11 +38,12 @@ def outbox_due() -> ColumnElement[bool]:
 
 
 def lanes_with_work() -> set[str]:
-    """Lanes whose rows a worker could take now; two index probes."""
+    """Lanes whose rows a worker could take now; three index probes."""
+    system_mail = select(SystemMail.id).where(SystemMail.state == "queued", SystemMail.not_before <= SQL_NOW)
     row = db.session.execute(
         select(
             select(InboundEvent.id).where(intake_due()).exists().label("intake"),
-            select(OutboxItem.id).where(outbox_due()).exists().label("outbox"),
+            or_(select(OutboxItem.id).where(outbox_due()).exists(), system_mail.exists()).label("outbox"),
         )
     ).one()
     return {lane for lane, has_work in row._mapping.items() if has_work}

@@ -40,7 +40,7 @@ def compose(letter: Letter, box: MailboxSettings) -> Outbound:
         f"Message-ID: {header_id}",
         *_thread(letter),
         *_reply_to(letter, box, sender),
-        *(_automatic() if letter.automatic else []),
+        *(_automatic(letter) if letter.automatic else []),
     ]
     envelope_sender = tokens.make_bounce_address(sender, letter.item_id) if box.plus_addressing else None
     rendered = wire.EOL.join(lines).encode() + wire.EOL.encode() + _content(letter).as_bytes()
@@ -80,9 +80,9 @@ def _reply_to(letter: Letter, box: MailboxSettings, sender: str) -> list[str]:
     return [wire.address_header("Reply-To", [(box.from_name, address)])] if address else []
 
 
-def _automatic() -> list[str]:
+def _automatic(letter: Letter) -> list[str]:
     return [
-        "Auto-Submitted: auto-replied",
+        f"Auto-Submitted: {'auto-replied' if letter.answers_header_id else 'auto-generated'}",
         "X-Auto-Response-Suppress: All",
         "Precedence: bulk",
         f"X-Loop: {tokens.make_loop_mark()}",

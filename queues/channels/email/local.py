@@ -69,9 +69,10 @@ def landed(before: str = "", most: int = 50) -> list[LandedMail]:
     return [LandedMail(name, stat.st_size, stat.st_mtime) for name, stat in sizes]
 
 
-def read(name: str) -> bytes | None:
-    """The bytes of a mail in the local folder; None when there is no such mail."""
-    if not _NAME.fullmatch(name):
-        return None
+def read(name: str, most: int = -1) -> bytes | None:
+    """The bytes of a mail in the local folder, the first `most` of them; None when there is no such mail."""
     path = settings().outgoing / name
-    return path.read_bytes() if path.is_file() else None
+    if not _NAME.fullmatch(name) or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return file.read(most)

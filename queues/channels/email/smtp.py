@@ -14,7 +14,7 @@ from helpdesk.outbound import OutboundRefused
 from queues.channels.base import ChannelDown, DeliveryError, Outbound, Receipt, RecipientResult, Secrets, SourceTrouble
 from queues.channels.email import tokens, wire
 from queues.channels.email.settings import MailboxSettings, password_for_smtp
-from queues.channels.email.smtp_wire import DATA_SECONDS, DOT_SECONDS, Answer, Lost, Wire
+from queues.channels.email.smtp_wire import ANSWER_SECONDS, DATA_SECONDS, DOT_SECONDS, Answer, Lost, Wire
 
 _AUTH_WANTED = frozenset({530, 534, 535, 538})
 _KEEP_SECONDS = 20.0
@@ -82,7 +82,7 @@ def open_session(box: MailboxSettings, secrets: Secrets, patience: float = DOT_S
 def _begin(connection: Wire, box: MailboxSettings, secrets: Secrets) -> dict[str, str]:
     if box.smtp_tls == "ssl":
         connection.encrypt()
-    _expect_yes(connection.answer(300), box, "does not take mail at the moment")
+    _expect_yes(connection.answer(ANSWER_SECONDS), box, "does not take mail at the moment")
     offers = _introduce(connection, box)
     if box.smtp_tls == "starttls":
         if "STARTTLS" not in offers:
@@ -124,10 +124,13 @@ def _by_oauth(connection: Wire, box: MailboxSettings, secrets: Secrets) -> Answe
     """XOAUTH2; an access token that is refused is refreshed once, because it may have been withdrawn early."""
     from queues.channels.email import oauth
 
-    answer = _try_token(connection, box, oauth.access_token(box, secrets))
-    if answer.ok:
-        return answer
-    return _try_token(connection, box, oauth.access_token(box, secrets, fresh=True))
+    try:
+        answer = _try_token(connection, box, oauth.access_token(box, secrets))
+        if answer.ok:
+            return answer
+        return _try_token(connection, box, oauth.access_token(box, secrets, fresh=True))
+    except SourceTrouble as error:
+        raise ChannelDown(str(error)) from error
 
 
 def _try_token(connection: Wire, box: MailboxSettings, token: str) -> Answer:

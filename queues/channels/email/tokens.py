@@ -23,6 +23,11 @@ def make_message_id(ticket_id: int | None, message_id: int, domain: str) -> str:
     return f"<t{number}.{message_id}.{keyring().sign('message-id', number, message_id)}@{domain}>"
 
 
+def make_system_id(mail_id: int, domain: str) -> str:
+    """The fixed Message-ID of a mail to somebody who works here; it belongs to no ticket."""
+    return f"<s{mail_id}.{keyring().sign('system-id', mail_id)}@{domain}>"
+
+
 def read_message_id(header_id: str) -> tuple[int, int] | None:
     """(ticket id or 0, message id) of a Message-ID that we made; None for anybody else's."""
     found = _MESSAGE_ID.fullmatch(header_id.strip())
