@@ -6,10 +6,12 @@ becomes visible with its reason and delays nothing else.
 """
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 
 import structlog
 from sqlalchemy import func, or_, select, text, update
@@ -32,7 +34,9 @@ log = structlog.get_logger(__name__)
 BATCH = 50
 NEXT_IDS = text("SELECT nextval(pg_get_serial_sequence('inbound_events', 'id')) FROM generate_series(1, :count)")
 MOST_ATTEMPTS = 3
-LEASE_SECONDS = 120
+LEASE_SECONDS = 30
+LONGEST_READING = 10.0  # seconds for a batch; with the parser's own limit for its last event still within the lease
+OUTAGES = ("08", "53", "57")  # classes of SQLSTATE: connection lost, out of resources, server told to stop
 
 
 @dataclass(frozen=True)
@@ -140,10 +144,14 @@ def count(channel_id: int, **deltas: int) -> None:
 
 
 def _take() -> list[Taken]:
-    """Lease the next events in order of arrival."""
+    """Lease the next events in order of arrival.
+
+    An event that was taken before without coming to an end is taken alone: it may be what ended its worker, and those
+    that were merely beside it must not be blamed.
+    """
     with transaction() as session:
         due = (
-            select(InboundEvent.id)
+            select(InboundEvent.id, InboundEvent.attempts)
             .where(
                 InboundEvent.state == InboundState.WAITING,
                 or_(InboundEvent.lease_until.is_(None), InboundEvent.lease_until < clock.SQL_NOW),
@@ -152,14 +160,18 @@ def _take() -> list[Taken]:
             .limit(BATCH)
             .with_for_update(skip_locked=True, key_share=True)
         )
+        found = session.execute(due).tuples().all()
+        fresh = [id_ for id_, attempts in takewhile(lambda row: row[1] == 0, found)]
+        ids = fresh or [id_ for id_, _attempts in found[:1]]
+        if not ids:
+            return []
         lease = clock.SQL_NOW + func.make_interval(0, 0, 0, 0, 0, 0, LEASE_SECONDS)
-        leased = (
+        session.execute(
             update(InboundEvent)
-            .where(InboundEvent.id.in_(due.scalar_subquery()))
+            .where(InboundEvent.id.in_(ids))
             .values(lease_until=lease, attempts=InboundEvent.attempts + 1)
-            .returning(InboundEvent.id)
+            .execution_options(synchronize_session=False)
         )
-        ids = list(session.scalars(leased))
         rows = session.execute(
             select(
                 InboundEvent.id,
@@ -184,8 +196,10 @@ def _take() -> list[Taken]:
 Outcome = Understood | NotUnderstood | Dropped
 
 
-def _understand_all(batch: list[Taken]) -> list[tuple[Taken, Outcome]]:
-    return [(taken, _understand(taken)) for taken in batch]
+def _understand_all(batch: list[Taken]) -> list[tuple[Taken, Outcome | None]]:
+    """What became of each event of a batch; None for those that its time was not enough for."""
+    until = time.monotonic() + LONGEST_READING
+    return [(taken, _understand(taken) if time.monotonic() < until else None) for taken in batch]
 
 
 def _understand(taken: Taken) -> Outcome:
@@ -198,13 +212,37 @@ def _understand(taken: Taken) -> Outcome:
         return refusal
 
 
-def _finish_together(outcomes: list[tuple[Taken, Outcome]]) -> int:
+def _finish_together(read: list[tuple[Taken, Outcome | None]]) -> int:
+    _give_back([taken.id for taken, outcome in read if outcome is None])
+    outcomes = [(taken, outcome) for taken, outcome in read if outcome is not None]
     try:
         with transaction():
             return _finish(outcomes)
     except (DBAPIError, ValueError, LookupError) as error:
+        if _is_outage(error):
+            raise
         log.info("batch of intake is done again one by one", error=str(error)[:500])
     return sum(_finish_alone(taken, outcome) for taken, outcome in outcomes)
+
+
+def _give_back(ids: list[int]) -> None:
+    """Let events that were leased but not read be taken again as if nothing had been."""
+    if ids:
+        with transaction() as session:
+            session.execute(
+                update(InboundEvent)
+                .where(InboundEvent.id.in_(ids), InboundEvent.state == InboundState.WAITING)
+                .values(lease_until=None, attempts=InboundEvent.attempts - 1)
+                .execution_options(synchronize_session=False)
+            )
+
+
+def _is_outage(error: Exception) -> bool:
+    """Whether the database went away or is full: no fault of the event, which must not be blamed for it."""
+    if not isinstance(error, DBAPIError):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    return error.connection_invalidated or (state or OUTAGES[0])[:2] in OUTAGES
 
 
 def _finish_alone(taken: Taken, outcome: Outcome) -> int:
@@ -213,6 +251,8 @@ def _finish_alone(taken: Taken, outcome: Outcome) -> int:
         with transaction():
             return _finish([(taken, outcome)])
     except (DBAPIError, ValueError, LookupError) as error:
+        if _is_outage(error):
+            raise
         words = f"{type(error).__name__}: {error}"[:1000]
         log.warning("event could not be stored as a message", event_id=taken.id, error=words)
     if taken.attempts < MOST_ATTEMPTS:

@@ -73,11 +73,19 @@ class MailParser:
             raise ParseCrashed("The mail parser gave an answer that makes no sense.") from error
 
     def parse_or_headers(self, raw: bytes) -> ParsedMail:
-        """Parse one mail; when that fails, only what its headers tell, with the problem named."""
+        """Parse one mail; when that fails, only what its headers tell, with the problem named.
+
+        A child that died gets one successor for the same mail: the system may have killed it for reasons of its own.
+        """
         try:
             return self.parse(raw)
-        except ParseError as error:
+        except ParseTimeout as error:
             return parse_headers_only(raw, problem=error.problem)
+        except ParseError:
+            try:
+                return self.parse(raw)
+            except ParseError as error:
+                return parse_headers_only(raw, problem=error.problem)
 
     def describe(self, raw: bytes) -> dict[str, Any]:
         """The JSON description of one mail. Raises ParseTimeout or ParseCrashed."""
