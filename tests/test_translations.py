@@ -23,7 +23,7 @@ PLACEHOLDER = re.compile(r"%\((\w+)\)[sdf]")
 # Words that are the same in every language: names, and signs made of letters.
 NAMES = set(re.findall(r"\S+", """
     Helpdesk IMAP SMTP LMTP TLS STARTTLS DKIM SPF DMARC OAuth TOTP URL API JSON CSV XLSX HTML UTC ID IP OK CC BCC
-    Message-ID Telegram Asterisk AMI PBX PostgreSQL Valkey Redis Ctrl Alt Shift Enter Esc Tab
+    Message-ID Telegram Asterisk AMI PBX PostgreSQL Valkey Redis Python Ctrl Alt Shift Enter Esc Tab
     English Русский Українська
 """))  # fmt: skip
 READ_ALOUD = {"title", "placeholder", "aria-label", "alt", "aria-description", "label"}
