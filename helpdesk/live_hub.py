@@ -1,8 +1,8 @@
 """Event streams of one web process: a single listener on Redis, fanning out to as many browsers as are connected.
 
-The listener is a thread, which under gunicorn's gevent worker is a greenlet. A stream asleep costs memory and nothing
-else: every few seconds it borrows a database connection to look again at who may follow what. Without Redis the
-versions are computed from PostgreSQL instead, coarser and a few seconds later.
+Both the listener and the warden are threads, which under gunicorn's gevent worker are greenlets. The warden looks every
+few seconds, for all streams together, who may still follow what; so a stream costs memory and never a database
+connection. Without Redis the versions come from PostgreSQL instead, coarser and a few seconds later.
 """
 
 import json
@@ -17,14 +17,11 @@ from typing import Any
 import redis
 import structlog
 from flask import Flask
-from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from helpdesk import live
-from helpdesk.db import db
-from helpdesk.models import Event, Queue, Ticket, User
 from helpdesk.models.session import UserSession
-from helpdesk.permissions import queue_ids, visible
+from helpdesk.queries.live import Topics, allowed_by_user, stored_versions
 
 log = structlog.get_logger(__name__)
 
@@ -34,19 +31,20 @@ LONGEST_SECONDS = 3600.0
 MOST_STREAMS = 3  # of one session; a fourth ends the oldest
 MOST_TOPICS = 200
 NOTICE_SECONDS = 0.5  # how soon the listener notices that the process shall end
-RECENT_EVENTS = 1000
 
 
 class Stream:
-    """One browser's stream: which topics it follows, and what it has not been told yet."""
+    """One browser's stream: whose it is, which topics it follows, and what it has not been told yet."""
 
-    def __init__(self, session_id: int, wanted: frozenset[str]) -> None:
+    def __init__(self, user_id: int, session_id: int, wanted: Topics) -> None:
         self.began = time.monotonic()
+        self.user_id = user_id
         self.session_id = session_id
         self.wanted = wanted
-        self.topics: frozenset[str] = frozenset()
+        self.topics: Topics = frozenset()
         self.ended = False
-        self.rejoin = False  # the listener was without Redis: versions must be compared anew
+        self.compare = False  # something may have been missed: versions must be told anew
+        self.stored: dict[str, int] | None = None  # versions from PostgreSQL that were not told yet
         self._untold: dict[str, int] = {}
         self._stirred = threading.Event()
 
@@ -74,11 +72,11 @@ class Hub:
         self._lock = threading.Lock()
         self._streams: set[Stream] = set()
         self._followers: defaultdict[str, set[Stream]] = defaultdict(set)
-        self._listener: threading.Thread | None = None
+        self._works = False
         self.connected = False
         self.ending = False  # a plain flag, because a signal handler sets it
 
-    def join(self, stream: Stream) -> None:
+    def join(self, app: Flask, stream: Stream) -> None:
         """Take a stream in; where its session has too many, the oldest ends."""
         with self._lock:
             same = [other for other in self._streams if other.session_id == stream.session_id]
@@ -86,11 +84,12 @@ class Hub:
                 other.ended = True
                 other.stir()
             self._streams.add(stream)
-            if self._listener is None:
-                self._listener = threading.Thread(target=self._listen, name="live", daemon=True)
-                self._listener.start()
+            works, self._works = self._works, True
+        if not works:
+            threading.Thread(target=self._listen, name="live-listener", daemon=True).start()
+            threading.Thread(target=self._watch, args=(app,), name="live-warden", daemon=True).start()
 
-    def follow(self, stream: Stream, topics: frozenset[str]) -> None:
+    def follow(self, stream: Stream, topics: Topics) -> None:
         """Set what a stream follows from now on."""
         with self._lock:
             for topic in stream.topics - topics:
@@ -116,12 +115,9 @@ class Hub:
         for stream, topic in told:
             stream.tell(topic, versions[topic])
 
-    def _stir_all(self, rejoin: bool = False) -> None:
+    def _all(self) -> list[Stream]:
         with self._lock:
-            streams = list(self._streams)
-        for stream in streams:
-            stream.rejoin = stream.rejoin or rejoin
-            stream.stir()
+            return list(self._streams)
 
     def _listen(self) -> None:
         """Hear Redis until the process ends; reconnect when it was away."""
@@ -134,7 +130,8 @@ class Hub:
                 self.connected = False
                 time.sleep(NOTICE_SECONDS * random.uniform(1, 2))  # noqa: S311 - spreads load
         self.connected = False
-        self._stir_all()
+        for stream in self._all():
+            stream.stir()
 
     def _hear(self) -> None:
         connection = live.connect(
@@ -145,11 +142,45 @@ class Hub:
             subscription.get_message(timeout=1)
             if not self.connected:
                 self.connected = True
-                self._stir_all(rejoin=True)
+                for stream in self._all():
+                    stream.compare = True
+                    stream.stir()
             while not self.ending:
                 message = subscription.get_message(timeout=NOTICE_SECONDS)
                 if message is not None and message["type"] == "message":
                     self._spread(json.loads(message["data"]))
+
+    def _watch(self, app: Flask) -> None:
+        """The warden: end the streams of ended sessions, and set anew what the others may follow."""
+        while not self.ending:
+            began = time.monotonic()
+            streams = self._all()
+            try:
+                if streams:
+                    self._look_again(app, streams)
+            except SQLAlchemyError as error:
+                log.warning("rights of event streams could not be checked", error=str(error)[:300])
+                for stream in streams:
+                    self.follow(stream, frozenset())  # nothing is told that may have been revoked meanwhile
+            time.sleep(max(NOTICE_SECONDS, began + CHECK_SECONDS - time.monotonic()))
+
+    def _look_again(self, app: Flask, streams: list[Stream]) -> None:
+        wanted: defaultdict[int, Topics] = defaultdict(frozenset)
+        for stream in streams:
+            wanted[stream.user_id] |= stream.wanted
+        with app.app_context():
+            alive = UserSession.alive_among({stream.session_id for stream in streams})
+            rights = allowed_by_user(wanted)
+            stored = {} if self.connected else stored_versions(frozenset().union(*rights.values()))
+        for stream in streams:
+            stream.ended = stream.ended or stream.session_id not in alive
+            topics = rights[stream.user_id] & stream.wanted
+            stream.compare = stream.compare or not topics <= stream.topics
+            self.follow(stream, topics)
+            if stored:
+                stream.stored = {topic: stored[topic] for topic in topics}
+            if stream.ended or stream.compare or stored:
+                stream.stir()
 
 
 hub = Hub()
@@ -160,29 +191,29 @@ def end_all() -> None:
     hub.ending = True
 
 
-def events(app: Flask, user_id: int, session_id: int, wanted: frozenset[str]) -> Iterator[str]:
+def events(app: Flask, stream: Stream, topics: Topics) -> Iterator[str]:
     """The text of one event stream (HTML Living Standard, 9.2), until its time, its rights or its session end.
 
-    Runs after the request is over, outside its context.
+    Begins with `topics`, which the request found to be allowed. Runs after the request is over, outside its context.
     """
-    stream = Stream(session_id, wanted)
-    hub.join(stream)
+    hub.join(app, stream)
+    hub.follow(stream, topics)
     ends_at = time.monotonic() + LONGEST_SECONDS * random.uniform(0.9, 1)  # noqa: S311 - spreads load, keeps no secret
-    checked = repeated = -math.inf
+    repeat_at = ping_at = -math.inf
     try:
         yield f"retry: {_retry_ms()}\n\n"
         while time.monotonic() < ends_at and not stream.ended and not hub.ending:
             now = time.monotonic()
-            if now - checked >= CHECK_SECONDS:
-                if not _look_again(app, stream, user_id):
-                    break
-                checked = now
-                yield ": here\n\n"  # a browser that is gone is found out here
-            if stream.rejoin or now - repeated >= (VERSIONS_SECONDS if hub.connected else CHECK_SECONDS):
-                stream.rejoin = False
+            if stream.stored is not None:
+                stored, stream.stored = stream.stored, None
+                yield _said("versions", stored)
+            if stream.compare or now >= repeat_at:
+                stream.compare, repeat_at = False, now + VERSIONS_SECONDS
                 yield _said("versions", _versions(app, stream.topics))
-                repeated = now
-            for topic, version in stream.wait(max(0.0, checked + CHECK_SECONDS - time.monotonic())).items():
+            if now >= ping_at:
+                ping_at = now + CHECK_SECONDS
+                yield ": here\n\n"  # a browser that is gone is found out here
+            for topic, version in stream.wait(max(0.0, ping_at - time.monotonic())).items():
                 if topic in stream.topics:
                     yield _said("change", {"topic": topic, "version": version})
         yield f"retry: {_retry_ms()}\n\n"
@@ -198,45 +229,7 @@ def _retry_ms() -> int:
     return random.randint(1000, 5000)  # noqa: S311 - so that all browsers do not come back in the same second
 
 
-def _look_again(app: Flask, stream: Stream, user_id: int) -> bool:
-    """Whether the session still lives; what it may follow by now is set anew. A database that is away ends nothing."""
-    try:
-        with app.app_context():
-            if not UserSession.is_alive(stream.session_id):
-                return False
-            topics = allowed(db.session.get_one(User, user_id), stream.wanted)
-        stream.rejoin = stream.rejoin or not topics <= stream.topics
-        hub.follow(stream, topics)
-    except SQLAlchemyError as error:
-        log.warning("rights of an event stream could not be checked", error=str(error)[:300])
-        hub.follow(stream, frozenset())  # nothing is told that may have been revoked meanwhile
-    return True
-
-
-def allowed(user: User, wanted: frozenset[str]) -> frozenset[str]:
-    """Those of the wanted topics that `user` may follow: visible queues and tickets, and what is their own."""
-    ids = _by_kind(wanted)
-    found = {f"user:{user.id}"} & wanted
-    if ids["queue"]:
-        seen = select(Queue.id).where(Queue.id.in_(ids["queue"]), Queue.id.in_(queue_ids(user)))
-        found |= {f"queue:{id_}" for id_ in db.session.scalars(seen)}
-    if ids["ticket"]:
-        rows = db.session.scalars(select(Ticket.id).where(Ticket.id.in_(ids["ticket"]), visible(user)))
-        found |= {f"ticket:{id_}" for id_ in rows}
-    return frozenset(found)
-
-
-def _by_kind(topics: frozenset[str]) -> dict[str, list[int]]:
-    """Ids of topics like `queue:3` by kind; whatever does not look like that is left out."""
-    ids: dict[str, list[int]] = {"queue": [], "ticket": [], "user": []}
-    for topic in topics:
-        kind, _, number = topic.partition(":")
-        if kind in ids and number.isdecimal() and len(number) < 19:
-            ids[kind].append(int(number))
-    return ids
-
-
-def _versions(app: Flask, topics: frozenset[str]) -> dict[str, int]:
+def _versions(app: Flask, topics: Topics) -> dict[str, int]:
     """The present versions: from Redis, or while it is away from PostgreSQL."""
     try:
         return live.versions(sorted(topics))
@@ -248,19 +241,3 @@ def _versions(app: Flask, topics: frozenset[str]) -> dict[str, int]:
     except SQLAlchemyError as error:
         log.warning("versions could not be read", error=str(error)[:300])
         return {}
-
-
-def stored_versions(topics: frozenset[str]) -> dict[str, int]:
-    """Versions from PostgreSQL: a ticket's own, and for all else a figure that changes with every event anywhere.
-
-    The number of the newest event alone would miss one that is committed late, so the newest are counted as well.
-    """
-    tickets = _by_kind(topics)["ticket"]
-    found = {
-        f"ticket:{id_}": version
-        for id_, version in db.session.execute(select(Ticket.id, Ticket.version).where(Ticket.id.in_(tickets)))
-    }
-    newest = db.session.scalar(select(func.max(Event.id))) or 0
-    recent = select(func.count()).select_from(Event).where(Event.id > newest - RECENT_EVENTS)
-    anywhere = newest * (RECENT_EVENTS + 1) + (db.session.scalar(recent) or 0)
-    return {topic: found.get(topic, anywhere) for topic in topics}

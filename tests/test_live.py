@@ -23,6 +23,7 @@ from helpdesk.auth import cookie_name
 from helpdesk.db import db
 from helpdesk.models import TicketPerson
 from helpdesk.models.session import Stage, UserSession, end_sessions
+from helpdesk.queries.live import allowed, stored_versions
 from tests.clients import sign_in
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,25 +47,25 @@ def test_topics_are_chosen_by_what_a_user_may_see(cast: Any, make: Any) -> None:
         ]
     )
     own = {f"queue:{cast.support.id}", f"ticket:{mine.id}", f"user:{cast.ann.id}"}
-    assert live_hub.allowed(cast.ann, asked) == own
+    assert allowed(cast.ann, asked) == own
     make.add(TicketPerson(ticket_id=foreign.id, user_id=cast.ann.id))
-    assert live_hub.allowed(cast.ann, asked) == own | {f"ticket:{foreign.id}"}
-    assert live_hub.allowed(cast.dora, asked) == asked - {f"user:{cast.ann.id}", f"user:{cast.bob.id}"}
+    assert allowed(cast.ann, asked) == own | {f"ticket:{foreign.id}"}
+    assert allowed(cast.dora, asked) == asked - {f"user:{cast.ann.id}", f"user:{cast.bob.id}"}
 
 
 @pytest.mark.parametrize("topic", ["", "queue", "queue:", "queue:x", "queue:-1", "channel:1", "ticket:" + "9" * 40])
 def test_nonsense_is_left_out(cast: Any, topic: str) -> None:
-    assert live_hub.allowed(cast.dora, frozenset([topic])) == frozenset()
+    assert allowed(cast.dora, frozenset([topic])) == frozenset()
 
 
 def test_stored_versions_differ_after_any_event(cast: Any, make: Any, session: Any) -> None:
     ticket = make.ticket(cast.support)
     session.flush()
     topics = frozenset([f"ticket:{ticket.id}", f"queue:{cast.support.id}"])
-    before = live_hub.stored_versions(topics)
+    before = stored_versions(topics)
     ticket.claim(cast.ann)
     session.flush()
-    after = live_hub.stored_versions(topics)
+    after = stored_versions(topics)
     assert {topic for topic in topics if before[topic] != after[topic]} == topics
 
 

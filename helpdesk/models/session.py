@@ -5,6 +5,7 @@ Every token is 256 random bits; the database knows only its SHA-256, which is en
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -90,13 +91,18 @@ class UserSession(Model):
 
     @classmethod
     def is_alive(cls, session_id: int) -> bool:
-        """Whether a session still counts; for event streams, which outlive the request that began them."""
+        """Whether a session still counts."""
+        return session_id in cls.alive_among([session_id])
+
+    @classmethod
+    def alive_among(cls, session_ids: Iterable[int]) -> set[int]:
+        """Those of the sessions that still count; for event streams, which outlive the request that began them."""
         query = (
             select(cls.id)
             .join(User, User.id == cls.user_id)
-            .where(cls.id == session_id, cls.stage == Stage.FULL, User.active, *cls._alive())
+            .where(cls.id.in_(list(session_ids)), cls.stage == Stage.FULL, User.active, *cls._alive())
         )
-        return db.session.scalar(query) is not None
+        return set(db.session.scalars(query))
 
     @classmethod
     def _alive(cls) -> tuple[ColumnElement[bool], ...]:

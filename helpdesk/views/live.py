@@ -1,19 +1,14 @@
 """`GET /live?topic=queue:3&topic=ticket:17`: what changes, as an event stream. Names and versions, never text."""
 
-from flask import Blueprint, Response, current_app, request, url_for
+from flask import Blueprint, Response, current_app, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from helpdesk import live_hub
 from helpdesk.auth import current_session, me
+from helpdesk.queries.live import allowed
 
 pages = Blueprint("live", __name__)
-
-
-@pages.app_context_processor
-def live_url() -> dict[str, str]:
-    """Where the pages of signed-in people find their stream."""
-    return {"live_url": url_for("live.stream")} if current_user.is_authenticated else {}
 
 
 @pages.get("/live")
@@ -28,5 +23,6 @@ def stream() -> ResponseReturnValue:
     asked = [*request.args.getlist("topic"), *request.args.get("topics", "").split(",")]
     wanted = frozenset(sorted({topic for topic in asked if topic})[: live_hub.MOST_TOPICS])
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy itself ends with the request
-    events = live_hub.events(app, me().id, current_session().id, wanted)
+    follower = live_hub.Stream(me().id, current_session().id, wanted)
+    events = live_hub.events(app, follower, allowed(me(), wanted))
     return Response(events, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
