@@ -3,26 +3,29 @@
 from sqlalchemy import select, update
 
 from helpdesk.db import db, transaction
-from helpdesk.models import Customer, Message, SearchDocument, Ticket
+from helpdesk.models import Customer, Message, SearchDocument, Ticket, read_setting, write_setting
 from helpdesk.models.search import INDEX_VERSION, index_document
 
-BATCH = 200
+BATCH = 500
+PROGRESS = "search_index"  # {"version": the one aimed at, "below": documents from this id on are done}
 
 
 def reindex_old(batch: int = BATCH) -> int:
     """Index anew up to `batch` documents that an older version of the program wrote; returns how many. Commits."""
     with transaction() as session:
-        old = list(
-            session.scalars(
-                select(SearchDocument)
-                .where(SearchDocument.version < INDEX_VERSION)
-                .order_by(SearchDocument.id.desc())
-                .limit(batch)
-                .with_for_update(skip_locked=True)
-            )
-        )
+        progress = read_setting(PROGRESS, {"version": 0, "below": None})
+        below = progress["below"] if progress["version"] == INDEX_VERSION else None
+        if below == 0:
+            return 0
+        query = select(SearchDocument).where(SearchDocument.version < INDEX_VERSION)
+        if below is not None:
+            query = query.where(SearchDocument.id < below)
+        query = query.order_by(SearchDocument.id.desc()).limit(batch).with_for_update(skip_locked=True)
+        old = list(session.scalars(query))
         for document in old:
             _index(document)
+        lowest = min((document.id for document in old), default=0)
+        write_setting(PROGRESS, {"version": INDEX_VERSION, "below": lowest})
     return len(old)
 
 

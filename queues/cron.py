@@ -18,7 +18,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from helpdesk import clock, files
+from helpdesk import clock, files, indexing, pictures
 from helpdesk.db import db, transaction
 from helpdesk.models import Setting
 from helpdesk.queries.backlog import lanes_with_work
@@ -47,6 +47,8 @@ TIMETABLE = (
     Chore("fold-tallies", 15, housekeeping.fold_tallies),
     Chore("purge-raw", 60, housekeeping.purge_raw),
     Chore("forget-sessions", 300, housekeeping.forget_sessions),
+    Chore("paint-pictures", 5, pictures.paint_due),
+    Chore("reindex-search", 30, indexing.reindex_old),
     Chore("sweep-files", 3600, files.sweep),
     Chore("reconcile-ledger", 3600, ledger.reconcile),
 )

@@ -45,6 +45,8 @@ def chore_name(name: str) -> str:
         "fold-tallies": _("Add up counters"),
         "purge-raw": _("Forget old raw input"),
         "forget-sessions": _("Forget ended sessions"),
+        "paint-pictures": _("Make safe copies of pictures"),
+        "reindex-search": _("Bring the search index up to date"),
         "sweep-files": _("Remove files that nothing uses"),
         "reconcile-ledger": _("Compare counters with rows"),
     }.get(name, name)
