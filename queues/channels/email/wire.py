@@ -26,7 +26,7 @@ def one_line(text: str, most: int = 500) -> str:
 def wire_address(address: str) -> str | None:
     """An address as it goes over the wire, its domain in ASCII (RFC 5891); None when it is no mail address."""
     found = normalise(address)
-    if found is None or _LINE_BREAKS.search(address):
+    if found is None or _LINE_BREAKS.search(address) or "\ufffd" in found:
         return None
     local, _, domain = found.rpartition("@")
     if domain.isascii():
