@@ -169,3 +169,17 @@ def test_mails_are_understood_without_any_redis(make_committed: Any, committed: 
         assert intake.accept(channel_id, mail(number))
     drained(committed)
     check(committed)
+
+
+def test_mails_are_understood_while_redis_takes_nothing_more(make_committed: Any, committed: Any, crew: Crew) -> None:
+    channel_id = make_committed.channel(make_committed.queue(), address="support@desk.example").id
+    committed.commit()
+    crew.start("intake", "worker", "intake")
+    crew.start("cron", "cron")
+    with redis.Redis.from_url(settings().redis_url) as connection:
+        connection.config_set("maxmemory", 1)
+    assert lanes.ring("intake") is False
+    for number in range(MAILS):
+        assert intake.accept(channel_id, mail(number))
+    drained(committed)
+    check(committed)
