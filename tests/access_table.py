@@ -160,6 +160,7 @@ ROWS: dict[str, Row] = {
     "POST /tickets/<int:ticket_id>/spam": TICKET_WORK,
     "POST /tickets/<int:ticket_id>/waking": TICKET_WORK,
     "POST /messages/<int:message_id>/undo": TICKET_WORK,
+    "POST /messages/<int:message_id>/retries": Row(Access.TICKET_WORK, absent=True),
     # mail of channels without a server
     "GET /outgoing": ADMINISTRATOR,
     "GET /outgoing/<name>": Row(Access.ADMINISTRATOR, absent=True),
