@@ -6,6 +6,7 @@ map gives the same hashes to modules that import each other. Packages add their 
 """
 
 import hashlib
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,11 @@ def url_if(endpoint: str, **values: Any) -> str | None:
     return url_for(endpoint, **values) if endpoint in current_app.view_functions else None
 
 
+def once() -> str:
+    """A key for one act: a form that carries it and is sent twice acts once."""
+    return secrets.token_urlsafe(12)
+
+
 def asset(filename: str) -> str:
     """The URL of a file under `static/` that changes whenever the file does."""
     return url_for("static", filename=filename, v=_digest(filename))
@@ -100,5 +106,5 @@ def _keep_for_good(response: Response) -> Response:
 
 def init_app(app: Flask) -> None:
     """Give templates `asset`, `import_map`, `navigation` and `url_if`, and let browsers keep hashed files."""
-    app.jinja_env.globals.update(asset=asset, import_map=import_map, navigation=navigation, url_if=url_if)
+    app.jinja_env.globals.update(once=once, asset=asset, import_map=import_map, navigation=navigation, url_if=url_if)
     app.after_request(_keep_for_good)

@@ -35,12 +35,13 @@ def tiles() -> ResponseReturnValue:
 @login_required
 def mine() -> ResponseReturnValue:
     """My own tickets, as a fragment."""
-    context = _mine()
+    context, current = _mine(), request.args.get("current", type=int)
     return render_template(
         "queues/_list.html",
         rows=context["my_tickets"],
         list_id="my-tickets",
-        list_url=context["my_url"],
+        current_id=current,
+        list_url=url_for("queues.mine", current=current) if current else context["my_url"],
         list_topics=context["my_topics"],
         empty_mark="inbox",
         empty_title=_("You have no open tickets"),
@@ -95,12 +96,14 @@ def _list(queue: Queue) -> dict[str, Any]:
     page = of_queue(queue, view, after)
     may_work = permissions.may(current_user, Right.WORK, queue.id)
     now = clock.now()
+    current = request.args.get("current", type=int)
     here: dict[str, Any] = {"queue_id": queue.id, "view": view.value}
     topic = f"queue:{queue.id}"
     return {
         "list_version": version,
         "rows": [shapes.row(item, now, may_work) for item in page.rows],
-        "list_url": url_for("queues.show", **here, after=after) if after else url_for("queues.show", **here),
+        "current_id": current or 0,
+        "list_url": url_for("queues.show", **here, after=after, current=current),
         "list_topics": topic,
         "next_url": url_for("queues.show", **here, after=page.next_after) if page.next_after else None,
         "prev_url": url_for("queues.show", **here) if after else None,

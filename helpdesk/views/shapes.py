@@ -126,14 +126,14 @@ def message(item: Message, outbox: OutboxItem | None, may_work: bool) -> dict[st
     author = item.user.name if item.user else (item.sender_name or item.sender)
     if not author:
         author = item.customer.name if item.customer else _("Automatic message")
-    quoted = item.text if inbound and item.visible_text.strip() != item.text.strip() else ""
+    quoted = item.text.strip() if inbound and item.visible_text.strip() != item.text.strip() else ""
     return {
         "id": item.id,
         "kind": item.kind,
         "author_name": author,
         "at": item.at,
-        "text": item.text,
-        "reply_text": item.visible_text,
+        "text": item.text.strip(),
+        "reply_text": item.visible_text.strip(),
         "quoted_text": quoted,
         "has_html": item.html is not None,
         "html_frame_url": url_for("files.frame", message_id=item.id) if item.html is not None else None,

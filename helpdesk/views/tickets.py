@@ -169,7 +169,7 @@ def _beside(ticket: Ticket) -> dict[str, Any]:
     now = clock.now()
     if ticket.owner_id == current_user.id:
         page, title = owned_by(current_user, limit=30), _("My tickets")
-        url, topics = url_for("queues.mine"), f"user:{current_user.id}"
+        url, topics = url_for("queues.mine", current=ticket.id), f"user:{current_user.id}"
         return {
             "list_rows": [shapes.row(item, now) for item in page.rows],
             "list_title": title,
@@ -181,6 +181,6 @@ def _beside(ticket: Ticket) -> dict[str, Any]:
     return {
         "list_rows": [shapes.row(item, now) for item in page.rows],
         "list_title": ticket.queue.name,
-        "list_url": url_for("queues.show", queue_id=ticket.queue_id),
+        "list_url": url_for("queues.show", queue_id=ticket.queue_id, current=ticket.id),
         "list_topics": f"queue:{ticket.queue_id}",
     }
