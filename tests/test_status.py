@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import select, text
 
 from helpdesk import clock
@@ -11,6 +12,7 @@ from helpdesk.models import Event, InboundEvent, Tally
 from helpdesk.queries.counters import Ledger, ledgers, queue_figures
 from queues import intake, ledger
 from queues.channels.base import Inbound
+from queues.cli import mail as mail_commands
 from tests.clients import sign_in
 
 MAIL = (
@@ -173,3 +175,22 @@ def test_reconciliation_sets_wrong_counters_right_and_says_so(make_committed: An
     assert ledgers([cast.mailbox.id])[cast.mailbox.id].received == 1
     assert not ledgers([cast.mailbox.id])[cast.mailbox.id].balanced
     assert ledger.reconcile() == 0
+
+
+def test_retry_from_the_terminal(app: Any, make_committed: Any, committed: Any) -> None:
+    channel = make_committed.channel(make_committed.queue())
+    first, second = quarantined(channel, 1), quarantined(channel, 2)
+    committed.commit()
+
+    def run(*arguments: str) -> Any:
+        return CliRunner().invoke(mail_commands, ["retry", *arguments], obj=lambda: app)
+
+    assert run().exit_code == 2
+    assert run(str(first.id)).exit_code == 0
+    committed.refresh(first)
+    committed.refresh(second)
+    assert (first.state, second.state) == ("waiting", "quarantined")
+    assert run("--all").output == "Waiting to be understood again: 1.\n"
+    committed.refresh(second)
+    assert second.state == "waiting"
+    assert ledgers([channel.id])[channel.id] == Ledger(received=2, waiting=2)
