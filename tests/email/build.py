@@ -81,3 +81,12 @@ def nested(subtype: str, parts: list[bytes], boundary: str, extra: str = "") -> 
     """A multipart as a part of another."""
     content_type, body = multipart(subtype, parts, boundary, extra)
     return f"Content-Type: {content_type}\r\n\r\n".encode() + body
+
+
+def with_file(name: str, content: bytes = b"content", content_type: str = "application/octet-stream") -> bytes:
+    """A mail with one file whose name is given as it is."""
+    encoded = base64.b64encode(name.encode("utf-8", "replace")).decode()
+    disposition = f'attachment; filename="=?utf-8?B?{encoded}?="'
+    part = f"Content-Type: {content_type}\r\nContent-Disposition: {disposition}\r\n\r\n".encode() + content
+    content_type, body = multipart("mixed", [text_part("See the file."), part], "b")
+    return mail([("From", "eve@example.net"), ("Subject", "file"), ("Content-Type", content_type)], body)

@@ -73,10 +73,10 @@ def test_pictures_that_the_html_shows_are_inline_and_others_are_files() -> None:
         ],
         "=_r",
     )
-    assert [(each.name, each.inline) for each in _mixed(related).attachments] == [
-        ("one.png", True),
-        ("two.png", True),
-        ("three.png", False),
+    assert [(each.name, each.inline, each.content_id) for each in _mixed(related).attachments] == [
+        ("one.png", True, "one@x"),
+        ("two.png", True, "Two@x"),
+        ("three.png", False, "three@x"),
     ]
 
 

@@ -11,8 +11,8 @@ import pytest
 from queues.channels.email import limits, sandbox
 from queues.channels.email.parse import parse
 from queues.channels.email.sandbox import MailParser, ParseCrashed, ParseTimeout
+from tests.email.bombs import bombs
 from tests.email.build import file_part, multipart, simple, text_part
-from tests.email.hostile import bombs
 from tests.email.ordinary import ordinary_mails
 
 

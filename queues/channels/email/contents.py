@@ -198,11 +198,11 @@ def unflow(text: str, *, delsp: bool) -> str:
 
 
 def mark_inline(attachments: list[Attachment], shown: set[str]) -> list[Attachment]:
-    """Mark the attachments that the HTML shows by their Content-ID."""
-    lowered = {content_id.lower() for content_id in shown}
+    """Mark the attachments that the HTML shows, and give them the id in the spelling of the HTML."""
+    spelled = {content_id.lower(): content_id for content_id in shown}
     return [
-        dataclasses.replace(attachment, inline=True)
-        if attachment.content_id and attachment.content_id.lower() in lowered
+        dataclasses.replace(attachment, inline=True, content_id=spelled[attachment.content_id.lower()])
+        if attachment.content_id and attachment.content_id.lower() in spelled
         else attachment
         for attachment in attachments
     ]

@@ -1,13 +1,12 @@
 """HTML of strangers, made safe: an allow-list, hard caps before it, and no remote picture without consent.
 
 The cleaned HTML is stored. Pictures of the mail itself stay in it as ``src="cid:..."``, remote ones as
-``src="remote:https://..."``, a scheme that no browser loads; :func:`rewrite_images` turns both into what the
-reader may see. Every layer of the display (this cleaner, the frame's CSP, its sandbox) must hold alone.
+``src="remote:https://..."``; no browser loads either scheme, and the desk's frame gives them addresses.
+Every layer of the display (this cleaner, the frame's CSP, its sandbox) must hold alone.
 """
 
 import html as stdlib_html
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -170,30 +169,6 @@ def _show_host(match: re.Match[str]) -> str:
         shown = url
     title = stdlib_html.escape(unquote(shown)[:200])
     return f'<a{href.group(0)} title="{title}"{_HREF.sub("", attributes)}>'
-
-
-def rewrite_images(cleaned: str, *, inline: Callable[[str], str | None], remote: Callable[[str], str | None]) -> str:
-    """Give the images of cleaned HTML addresses that may be loaded.
-
-    ``inline`` gets a Content-ID, ``remote`` an http(s) URL; each returns the URL to show, or None for a picture
-    that stays a placeholder (its alt text).
-    """
-
-    def replace(match: re.Match[str]) -> str:
-        attributes = match.group(1)
-        source = _SRC.search(attributes)
-        if not source:
-            return match.group()
-        scheme, _colon, rest = stdlib_html.unescape(source.group(1)).partition(":")
-        url: str | None = None
-        if scheme == "cid":
-            url = inline(unquote(rest))
-        elif scheme == "remote" and rest.lower().startswith(("http://", "https://")):
-            url = remote(rest)
-        shown = f' src="{stdlib_html.escape(url)}"' if url else ""
-        return f"<img{attributes[: source.start()]}{shown}{attributes[source.end() :]}>"
-
-    return _IMAGE_TAG.sub(replace, cleaned)
 
 
 # --- caps before any tree is built ------------------------------------------------------------------------

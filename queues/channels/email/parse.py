@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_tz
 
 from queues.channels.email import classify, dsn, limits
-from queues.channels.email.addresses import parse_addresses, read_sender
+from queues.channels.email.addresses import Sender, parse_addresses, read_sender
 from queues.channels.email.charset import safe_line, safe_text
 from queues.channels.email.contents import Body, Contents, charset_parameter, mark_inline
 from queues.channels.email.headers import Headers, normalise_raw, read_message_headers
 from queues.channels.email.html import CLEANER_VERSION, CleanedHtml, clean_html, html_to_text
 from queues.channels.email.language import guess_language
 from queues.channels.email.mime import Walker
-from queues.channels.email.parsed import Address, Dsn, ParsedMail, Problem, ThreadHints
+from queues.channels.email.parsed import Address, Dsn, Kind, ParsedMail, Problem, ThreadHints
 from queues.channels.email.quotes import fold_text
 from queues.channels.email.quotes_html import split_html
 
@@ -77,23 +77,7 @@ class _Assembly:
         self.problems.update(sender.problems)
         text, html, reply_html = self._bodies(subject)
         reply_text, quoted_text = self._fold(text, reply_html, subject)
-        report = self._report(text)
-        facts = classify.Facts(
-            headers,
-            subject,
-            sender.addr,
-            sender.name,
-            text,
-            self.report_type,
-            frozenset(self.contents.part_types),
-            report.action if report else None,
-        )
-        kind = classify.kind_of(facts)
-        if kind == "bounce" and report is None:
-            own = self._addresses("to")
-            report = dsn.read_text_report(text, headers, own[0].addr if own else None)
-        if report:
-            report = self._with_original(report, text)
+        kind, answerable, report = self._judged(subject, sender, text)
         references = self._references()
         in_reply_to = self._ids("in-reply-to")[:10]
         return ParsedMail(
@@ -122,7 +106,7 @@ class _Assembly:
             has_remote_images=bool(html and html.has_remote_images),
             attachments=tuple(mark_inline(self.contents.attachments, set(html.content_ids if html else ()))),
             kind=kind,
-            may_auto_reply=not headers_only and classify.may_auto_reply(facts, kind),
+            may_auto_reply=answerable and not headers_only,
             dsn=report,
             language=guess_language(reply_text or text or subject),
             thread_hints=self._hints(subject, in_reply_to, references),
@@ -173,17 +157,35 @@ class _Assembly:
         answer = fold_text(html_to_text(reply_html.html), subject=subject).reply
         return (answer, text) if answer else (folded.reply, folded.quoted)
 
-    # --- reports ------------------------------------------------------------------------------------------
+    # --- kind and reports ---------------------------------------------------------------------------------
+
+    def _judged(self, subject: str, sender: Sender, text: str) -> tuple[Kind, bool, Dsn | None]:
+        """The kind of the mail, whether it may be answered automatically, and its delivery report."""
+        report = self._report(text)
+        facts = classify.Facts(
+            self.headers,
+            subject,
+            sender.addr,
+            sender.name,
+            text,
+            self.report_type,
+            frozenset(self.contents.part_types),
+            report.action if report else None,
+        )
+        kind = classify.kind_of(facts)
+        if kind == "bounce" and report is None:
+            own = self._addresses("to")
+            report = dsn.read_text_report(text, self.headers, own[0].addr if own else None)
+        if report:
+            original = dsn.original_message_id(self.contents.returned, text, self.headers)
+            report = dataclasses.replace(report, original_message_id=original)
+        return kind, classify.may_auto_reply(facts, kind), report
 
     def _report(self, text: str) -> Dsn | None:
         report = dsn.read_status_parts(self.contents.status_parts)
         if report is None and self.contents.status_parts:
             report = dsn.read_text_report(text, self.headers)
         return report
-
-    def _with_original(self, report: Dsn, text: str) -> Dsn:
-        original = dsn.original_message_id(self.contents.returned, text, self.headers)
-        return dataclasses.replace(report, original_message_id=original)
 
     # --- headers ------------------------------------------------------------------------------------------
 
