@@ -34,9 +34,11 @@ log = structlog.get_logger(__name__)
 BATCH = 50
 NEXT_IDS = text("SELECT nextval(pg_get_serial_sequence('inbound_events', 'id')) FROM generate_series(1, :count)")
 MOST_ATTEMPTS = 3
+MOST_ENDINGS = 10  # processes are killed for many reasons, and what is tried alone delays nobody else
 LEASE_SECONDS = 30
 LONGEST_READING = 10.0  # seconds for a batch; with the parser's own limit for its last event still within the lease
 OUTAGES = ("08", "53", "57")  # classes of SQLSTATE: connection lost, out of resources, server told to stop
+CLASHES = ("40", "55")  # deadlock, lock not to be had
 
 
 @dataclass(frozen=True)
@@ -204,8 +206,8 @@ def _understand_all(batch: list[Taken]) -> list[tuple[Taken, Outcome | None]]:
 
 def _understand(taken: Taken) -> Outcome:
     """Parse outside any transaction. A refusal is a value: it becomes the event's reason."""
-    if taken.attempts > MOST_ATTEMPTS:
-        return NotUnderstood(f"It ended the worker {MOST_ATTEMPTS} times while it was read.")
+    if taken.attempts > MOST_ENDINGS:
+        return NotUnderstood(f"It ended the worker {MOST_ENDINGS} times while it was read.")
     try:
         return adapter_for(taken.kind).parse(taken.inbound)
     except (NotUnderstood, Dropped) as refusal:
@@ -219,7 +221,7 @@ def _finish_together(read: list[tuple[Taken, Outcome | None]]) -> int:
         with transaction():
             return _finish(outcomes)
     except (DBAPIError, ValueError, LookupError) as error:
-        if _is_outage(error):
+        if _is_of(error, OUTAGES):
             raise
         log.info("batch of intake is done again one by one", error=str(error)[:500])
     return sum(_finish_alone(taken, outcome) for taken, outcome in outcomes)
@@ -237,12 +239,12 @@ def _give_back(ids: list[int]) -> None:
             )
 
 
-def _is_outage(error: Exception) -> bool:
-    """Whether the database went away or is full: no fault of the event, which must not be blamed for it."""
+def _is_of(error: Exception, classes: tuple[str, ...]) -> bool:
+    """Whether the database failed in one of these ways: no fault of the event, which must not be blamed for it."""
     if not isinstance(error, DBAPIError):
         return False
     state = getattr(error.orig, "sqlstate", None)
-    return error.connection_invalidated or (state or OUTAGES[0])[:2] in OUTAGES
+    return error.connection_invalidated or (state or OUTAGES[0])[:2] in classes
 
 
 def _finish_alone(taken: Taken, outcome: Outcome) -> int:
@@ -251,7 +253,7 @@ def _finish_alone(taken: Taken, outcome: Outcome) -> int:
         with transaction():
             return _finish([(taken, outcome)])
     except (DBAPIError, ValueError, LookupError) as error:
-        if _is_outage(error):
+        if _is_of(error, OUTAGES + CLASHES):
             raise
         words = f"{type(error).__name__}: {error}"[:1000]
         log.warning("event could not be stored as a message", event_id=taken.id, error=words)

@@ -5,7 +5,7 @@ unknown or was taken back never holds up the rest; what was put off by the other
 overtake an earlier one that its server refuses for now), unless both are due.
 
 A drain leases small batches and hands them to a few threads, because servers take their time. A lease is short and
-renewed while the thread lives, so the work of a killed process is found within a minute.
+renewed while the thread lives, so the work of a killed process is found within half a minute.
 """
 
 import threading
@@ -34,8 +34,8 @@ log = structlog.get_logger(__name__)
 THREADS = 6
 MOST_PER_CHANNEL = 3  # so that one slow server never has all threads
 LOOK_AHEAD = 50
-LEASE_SECONDS = 60
-RENEW_SECONDS = 15
+LEASE_SECONDS = 30
+RENEW_SECONDS = 8
 LONGEST_SENDING = 20 * 60  # seconds; beyond all time-outs of the wire, then the lease is let go
 PATIENCE_SECONDS = 5.0  # how long a drain that must end waits for what is under way
 
