@@ -4,13 +4,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
 
 from helpdesk.db import db
 from helpdesk.errors import Refused
 from helpdesk.indexing import index_message, reindex_old
 from helpdesk.models import Customer, SearchDocument, Ticket
-from helpdesk.queries import search
+from helpdesk.queries import search, search_plan
 from helpdesk.search_text import fold, hints, marks, terms, tokens
 
 
@@ -121,12 +120,12 @@ def test_hidden_tickets_never_show(cast: Any, say: Any) -> None:
     assert found(cast.carl, "абракадабра") == {hidden.id}
 
 
-@pytest.mark.parametrize("rare", [5000, 3])
+@pytest.mark.parametrize("rare", [5000, 0])
 def test_pages_are_newest_first_complete_and_without_doubles(
     cast: Any, say: Any, make: Any, monkeypatch: pytest.MonkeyPatch, rare: int
 ) -> None:
-    monkeypatch.setattr(search, "RARE", rare)
-    monkeypatch.setattr(search, "WALKS", (2, 3))
+    monkeypatch.setattr(search_plan, "RARE", rare)
+    monkeypatch.setattr(search_plan, "STRETCHES", (2, 3))
     tickets = [say("Повторяющееся слово") for _ in range(7)]
     for ticket in tickets[:3]:
         index_message(make.hear(ticket, "Ещё одно слово"))
@@ -141,6 +140,23 @@ def test_pages_are_newest_first_complete_and_without_doubles(
             break
     order = [tickets[i].id for i in (2, 1, 0, 6, 5, 4, 3)]
     assert seen == order
+
+
+def test_a_reader_of_few_tickets_is_told_where_to_go_on(cast: Any, say: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_plan, "RARE", 0)
+    monkeypatch.setattr(search_plan, "MOST_IN_REST", 0)
+    monkeypatch.setattr(search_plan, "STRETCHES", (3, 3))
+    old = say("частое слово", queue=cast.billing)
+    for _ in range(4):
+        say("частое слово")
+    page = search.find_tickets(cast.carl, "частое")
+    assert (page.hits, page.total) == ([], None)
+    for _page in range(20):
+        assert page.older_than is not None
+        page = search.find_tickets(cast.carl, "частое", page.older_than)
+        if page.hits:
+            break
+    assert [hit.row.id for hit in page.hits] == [old.id]
 
 
 def test_the_snippet_is_cut_around_the_word(cast: Any, say: Any) -> None:
@@ -229,23 +245,9 @@ GROW = """
 """
 
 
-class Explain(sa.Executable, sa.ClauseElement):
-    """EXPLAIN of a statement, with its own parameters."""
-
-    inherit_cache = False
-
-    def __init__(self, statement: Any) -> None:
-        self.statement = statement
-
-
-@compiles(Explain)
-def _explain(element: Explain, compiler: Any, **options: Any) -> str:
-    return "EXPLAIN " + compiler.process(element.statement, **options)
-
-
-def plan(statement: Any, *off: str) -> str:
-    with search._without(*off):
-        return "\n".join(db.session.scalars(Explain(statement)))
+def plan(statement: Any) -> str:
+    """The plan of a statement, as JSON."""
+    return str(db.session.execute(search_plan.Explain(statement)).scalar_one())
 
 
 def test_rare_words_read_the_index_and_common_ones_walk_from_the_newest(cast: Any, make: Any) -> None:
@@ -253,13 +255,17 @@ def test_rare_words_read_the_index_and_common_ones_walk_from_the_newest(cast: An
     db.session.execute(sa.text(GROW), {"ticket": ticket.id})
     db.session.execute(sa.text("ANALYZE search_documents"))
     rare, common = search.tsquery(terms("иголки")), search.tsquery(terms("обычные"))
-    assert search.is_rare(rare)
-    assert not search.is_rare(common)
-    rare_plan = plan(search.collecting(cast.ann, rare), "enable_seqscan")
-    assert "Bitmap Index Scan on ix_search_documents_tsv" in rare_plan
-    common_plan = plan(search.walking(cast.ann, common, None, 200), "enable_seqscan", "enable_bitmapscan")
-    assert "Index Scan Backward using pk_search_documents" in common_plan
+    assert search_plan.estimate(rare) <= search_plan.RARE < search_plan.estimate(common)
+    rare_plan = plan(search_plan.collecting(cast.ann, rare, None, 25))
+    assert "'Bitmap Index Scan'" in rare_plan
+    assert "ix_search_documents_tsv" in rare_plan
+    newest = db.session.scalar(sa.select(sa.func.max(SearchDocument.id)))
+    common_plan = plan(search_plan.stretch(cast.ann, common, newest - 1000, newest + 1, is_first=True))
+    assert "pk_search_documents" in common_plan
     assert "ix_search_documents_tsv" not in common_plan
+    assert (
+        "'Seq Scan', 'Parallel Aware': False, 'Async Capable': False, 'Relation Name': 'search_doc" not in common_plan
+    )
     assert found(cast.ann, "иголка") == found(cast.ann, "обычное слово") == {ticket.id}
     assert found(cast.carl, "иголка") == found(cast.carl, "обычное слово") == set()
     assert search.find_tickets(cast.ann, "обычное").total is None
