@@ -21,6 +21,7 @@ from helpdesk import clock
 from helpdesk.config import settings
 from helpdesk.db import after_commit, transaction
 from helpdesk.models import InboundEvent, RawInput, Ticket
+from helpdesk.system_mail import send_system_mail
 from queues import cron, housekeeping, jobs, lanes
 from queues.locks import TimetableLock
 
@@ -115,6 +116,15 @@ def test_the_timetable_finds_what_redis_lost(make_committed: Any, committed: Any
     assert bells("intake") == 0
     cron.tick()
     assert bells("intake") == 1 and bells("outbox") == 0
+
+
+def test_mail_to_the_people_who_work_here_rings_and_is_found(committed: Any, valkey: redis.Redis) -> None:
+    send_system_mail("bob@desk.example", "Приглашение", "Добро пожаловать")
+    committed.commit()
+    assert bells("outbox") == 1
+    valkey.flushall()
+    cron.tick()
+    assert bells("outbox") == 1
 
 
 def test_the_timetable_works_itself_while_redis_is_away(
