@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from helpdesk import live
 from helpdesk.config import settings
 from helpdesk.db import after_commit, db
-from helpdesk.models import InboundEvent, OutboxItem, SystemMail, SystemMail
+from helpdesk.models import InboundEvent, OutboxItem, SystemMail
 
 if TYPE_CHECKING:
     from rq import Queue

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from helpdesk.clock import SQL_NOW
 from helpdesk.db import db
-from helpdesk.models import InboundEvent, InboundState, OutboxItem, SystemMail, SystemMail
+from helpdesk.models import InboundEvent, InboundState, OutboxItem, SystemMail
 from helpdesk.models.message import DeliveryState
 
 MOST_COUNTED = 10_000
