@@ -45,6 +45,7 @@ def run(scale: Scale, say: Callable[[str], None] = print) -> Verdict:
     say(f"seed {scale.seed}: {scale.mails} mails, {scale.replies} replies, at least {scale.kills} kills")
     folder = Path(tempfile.mkdtemp(prefix="hf-", dir="/tmp"))
     folder.chmod(0o711)  # as root the engines run as another account, which must be able to pass through
+    folder.chmod(0o711)  # as root the engines run as another account, which must be able to pass through
     intents = Intents(folder / "intents.jsonl")
     dovecot = Dovecot(folder / "dv")
     try:
