@@ -49,6 +49,19 @@ def test_an_empty_plain_alternative_gives_way_to_the_html() -> None:
     assert mail.text == "Текст"
 
 
+def test_alternatives_for_other_devices_are_neither_text_nor_files() -> None:
+    amp = b"Content-Type: text/x-amp-html\r\n\r\n<html amp4email></html>"
+    enriched = b"Content-Type: text/enriched\r\n\r\n<bold>Hi</bold>"
+    mail = _mixed(nested("alternative", [text_part("Hi"), enriched, amp, text_part("<p>Hi</p>", "html")], "=_a"))
+    assert (mail.text, mail.attachments) == ("Hi", ())
+    assert _mixed(enriched).text == "Hi"
+
+
+def test_an_invitation_is_a_file() -> None:
+    calendar = b"Content-Type: text/calendar; method=REQUEST\r\n\r\nBEGIN:VCALENDAR"
+    assert _names(_mixed(nested("alternative", [text_part("Hi"), calendar], "=_a"))) == ["attachment-1.ics"]
+
+
 def test_texts_between_files_are_joined() -> None:
     mail = _mixed(text_part("Before"), file_part("a.png", b"\x89PNG", "image/png"), text_part("After"))
     assert mail.text == "Before\n\nAfter"
@@ -138,7 +151,9 @@ def test_a_name_in_cp1251_bytes_is_read() -> None:
     [
         ("photo\u202egnp.exe", "photognp.exe"),
         ("\u200bevil\u200b.php", "evil.php"),
-        ("a\r\nContent-Type: text/html", "html"),
+        ("a\r\nContent-Type: text/html", "a Content-Type_ text_html"),
+        ("Счёт 12/34 от 01.02.pdf", "Счёт 12_34 от 01.02.pdf"),
+        ("a/../../b.txt", "b.txt"),
         ("evil.exe. .", "evil.exe"),
         ("a\x00.txt", "a.txt"),
         ("e\u0301.txt", "é.txt"),

@@ -43,6 +43,7 @@ _ATTRIBUTIONS = {
     "name-first-ru": "Служба поддержки <support@example.com> писал(а) 30.04.2025 15:19:",
     "name-first-de-wrapped": "Anna Muster <anna@example.com> schrieb am So., 23.\nJuni 2024, 21:08:",
     "mailru-en-date": "Thu, 26 Jun 2014 14:00:51 +0400 от Alexander L <abc@example.com>:",
+    "the-bat": "Вы писали 30 апреля 2025 г., 15:19:54:",
     "iso": "2025-04-30 15:19 GMT+03:00 Support <support@example.com>:",
 }
 
@@ -95,12 +96,13 @@ def test_a_reply_above_a_header_block(name: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "Здравствуйте, Иван.\n\nВы писали 30 апреля 2025 г., 15:19:54:\n\nИП> Работает?\nДа.\nИП> Точно?\nТочно.",
         "> Вопрос первый?\nДа.\n> Вопрос второй?\nНет.",
         "On Wed, Apr 30, 2025 at 3:19 PM Support <support@example.com> wrote:\n> Did it work?\n\nYes, it did.",
         "Ответы ниже.\n\n30.04.2025 15:19, Поддержка пишет:\n> Первое?\nДа.\n> Второе?\nНет.\n",
         "> Only a quotation, nothing else.",
     ],
-    ids=["inline", "bottom", "inline-below-attribution", "quotation-only"],
+    ids=["inline-initials", "inline", "bottom", "inline-below-attribution", "quotation-only"],
 )
 def test_answers_below_or_between_quotes_show_all(text: str) -> None:
     assert fold_text(text).reply == text.strip()

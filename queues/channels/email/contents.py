@@ -15,6 +15,9 @@ _MESSAGE_TYPES = frozenset(("message/rfc822", "message/global"))
 _RETURNED_TYPES = frozenset(
     (*_MESSAGE_TYPES, "text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
 )
+_ENRICHED_TYPES = ("text/enriched", "text/richtext")
+_ENRICHED_COMMAND = re.compile(r"</?[a-zA-Z-]{1,60}>")
+_TWINS = ("text/x-amp-html", "text/watch-html")
 _TNEF_TYPES = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
 
 
@@ -43,6 +46,8 @@ class Contents:
     def take(self, part: Part, *, first: bool) -> None:
         """Sort one part in; ``first`` says that it is the mail's first."""
         self.part_types.add(part.content_type)
+        if part.group and part.content_type in _TWINS:
+            return  # the text once more, for other devices
         if part.is_report and part.disposition != "attachment":
             self._take_report(part)
         elif _is_body(part, first=first):
@@ -85,9 +90,12 @@ class Contents:
         text = charset.safe_text(text)
         if not is_html and part.parameters.get("format", "").lower() == "flowed":
             text = unflow(text, delsp=part.parameters.get("delsp", "").lower() == "yes")
-        self._add_body(part.group, text, is_html=is_html)
+        rich = part.content_type in _ENRICHED_TYPES
+        if rich:
+            text = _ENRICHED_COMMAND.sub("", text)
+        self._add_body(part.group, text, is_html=is_html, rich=rich)
 
-    def _add_body(self, group: int, text: str, *, is_html: bool) -> None:
+    def _add_body(self, group: int, text: str, *, is_html: bool, rich: bool) -> None:
         body = self._groups.get(group) if group else None
         if body is None:
             body = Body()
@@ -96,6 +104,8 @@ class Contents:
                 self._groups[group] = body
         if is_html:
             body.html = text if body.html is None else f"{body.html}\n{text}"
+        elif rich and body.plain is not None:
+            return  # the same once more in a markup that nobody uses
         else:
             body.plain = text if body.plain is None else f"{body.plain}\n{text}"
 
@@ -160,7 +170,7 @@ def _content_id(part: Part) -> str | None:
 
 def _is_body(part: Part, *, first: bool) -> bool:
     """Whether a text part is read as text. A name makes a file of it, except where the body itself is named."""
-    if part.content_type not in ("text/plain", "text/html", "text/enriched", "text/richtext"):
+    if part.content_type not in ("text/plain", "text/html", *_ENRICHED_TYPES):
         return False
     named = bool(part.declared_name())
     if part.disposition == "attachment":

@@ -7,7 +7,9 @@ from queues.channels.email import limits
 from queues.channels.email.charset import safe_line
 
 _UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u00ad]")
-_FORBIDDEN = re.compile(r'[<>:"|?*]')
+_FORBIDDEN = re.compile(r'[<>:"|?*/]')
+# a path that some programs send whole; a slash alone is part of a name such as "Invoice 12/34"
+_PATH = re.compile(r"\\|^\s*/|\.\./|/\.\.|^[A-Za-z]:")
 
 _EXTENSIONS = {
     "text/plain": ".txt",
@@ -54,11 +56,13 @@ _EXTENSIONS = {
 
 
 def safe_name(declared: str) -> str:
-    """The last component of a declared name without what deceives or breaks; "" when nothing is left.
+    """A declared name, of a path its last component, without what deceives or breaks; "" when nothing is left.
 
     At most ``limits.FILE_NAME_BYTES`` bytes of UTF-8, the extension kept.
     """
-    name = safe_line(declared).replace("\\", "/").rstrip("/ ").rpartition("/")[2]
+    name = safe_line(declared)
+    if _PATH.search(name):
+        name = name.replace("\\", "/").rstrip("/ ").rpartition("/")[2]
     name = _UNSEEN.sub("", unicodedata.normalize("NFC", name[:2000]))
     name = " ".join(_FORBIDDEN.sub("_", name).split()).rstrip(". ")
     if not name.strip("._ "):

@@ -84,7 +84,8 @@ _FIELD = re.compile(
 _FROM_NAMES = frozenset(("from", "от", "от кого", "отправитель", "від", "von", "de", "od"))
 _OWN_MARKER = re.compile(r"^[>\s]*##-.{1,200}-##\s*$")
 _RULE = re.compile(r"^\s*[_=-]{10,}\s*$")
-_QUOTED = re.compile(r"^\s{0,3}[>|](?!\()")
+# with the initials of the writer, as The Bat does, or without
+_QUOTED = re.compile(r"^\s{0,3}(?:[>|](?!\()|[A-ZА-ЯЁІЇЄҐ]{1,4}>(?:[\s>]|$))")
 
 _SIGNATURE_LINE = re.compile(r"^-- ?$|^—\s*$|^--\u00a0$")
 _DEVICE_LINE = re.compile(
