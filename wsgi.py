@@ -70,8 +70,12 @@ def main() -> None:
 def __getattr__(name: str) -> Any:
     """Build `app` when the web server asks for it, not when a command merely imports this module."""
     if name == "app":
-        globals()["app"] = create_app()
-        return globals()["app"]
+        from helpdesk.files import check_store
+
+        made = globals()["app"] = create_app()
+        with made.app_context():
+            check_store()
+        return made
     raise AttributeError(name)
 
 

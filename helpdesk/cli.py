@@ -7,7 +7,7 @@ from flask import Flask
 from flask_migrate import Migrate, upgrade
 from sqlalchemy.exc import OperationalError
 
-from helpdesk import ROOT
+from helpdesk import ROOT, files
 from helpdesk.commands import needs_app
 from helpdesk.db import db
 from helpdesk.errors import StartError
@@ -22,7 +22,9 @@ def init_app(app: Flask) -> None:
 
 
 def migrate_database() -> None:
-    """Bring the database to this version. Raises StartError when it is of a newer one or cannot be reached.
+    """Bring the database to this version, and see that the store of files belongs to it.
+
+    Raises StartError when the database is of a newer version, cannot be reached, or has its files elsewhere.
 
     Needs an application context.
     """
@@ -39,6 +41,7 @@ def migrate_database() -> None:
             "Install that version or restore a backup."
         )
     upgrade(directory=MIGRATIONS)
+    files.store()
 
 
 @click.command("migrate")

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import structlog
-from sqlalchemy import delete, exists, or_, select
+from sqlalchemy import delete, exists, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import OperationalError
 
 from helpdesk import clock
 from helpdesk.config import settings
@@ -32,6 +32,7 @@ from helpdesk.models.project import Setting
 log = structlog.get_logger(__name__)
 
 STORE_ID = "file_store_id"
+READ_ID = select(Setting.value).where(Setting.key == STORE_ID)
 SWEEP_BATCH = 500
 WRITERS = 8
 LARGEST_PICTURE = 20 * 1024 * 1024
@@ -87,6 +88,10 @@ class Store:
                 if path.name not in known:
                     removed += self._remove_if_stale(path, older_than)
         return removed
+
+    def has_files(self) -> bool:
+        """Whether any content was ever stored here."""
+        return any(self.folder.glob("[0-9a-f][0-9a-f]"))
 
     def read_id(self) -> str | None:
         """The id of this store, or None where there is none yet."""
@@ -152,35 +157,38 @@ def store() -> Store:
     return found
 
 
+def check_store() -> None:
+    """Compare store and database at the start of a process. Raises StartError when they do not belong together.
+
+    A database that is away is no reason not to start: the store is then looked at when it is first used.
+    """
+    try:
+        store()
+    except OperationalError as error:
+        log.warning("the store of files could not be compared with the database", error=str(error.orig))
+
+
 def _bind(found: Store) -> None:
     """Compare the ids of folder and database; the first process to come gives both the same one."""
     engine = db.engine.engine  # a connection of its own: the binding must outlive a rolled-back transaction
     with engine.begin() as connection:
-        in_database = connection.scalar(select(Setting.value).where(Setting.key == STORE_ID))
-        in_folder = found.read_id()
-        if in_database is None and in_folder is None:
-            fresh = secrets.token_hex(16)
-            try:
-                connection.execute(insert(Setting).values(key=STORE_ID, value=fresh))
-                found.write_id(fresh)
-                return
-            except (FileExistsError, IntegrityError):
-                connection.rollback()
-        elif in_database == in_folder:
+        in_database = connection.scalar(READ_ID)
+        if in_database is not None and in_database == found.read_id():
             return
-    if _ids_agree(found):
-        return
-    raise StartError(
-        f"The folder {found.folder} holds the files of another database (store id {found.read_id() or 'missing'}): "
-        "point HELPDESK_DATA to the right folder, or restore files and database from the same backup."
-    )
-
-
-def _ids_agree(found: Store) -> bool:
-    """Look once more, after another process may have given the ids."""
-    with db.engine.engine.begin() as connection:
-        in_database = connection.scalar(select(Setting.value).where(Setting.key == STORE_ID))
-    return in_database is not None and in_database == found.read_id()
+        connection.execute(text("LOCK TABLE settings IN SHARE ROW EXCLUSIVE MODE"))
+        in_database, in_folder = connection.scalar(READ_ID), found.read_id()
+        if in_database is None and not found.has_files():
+            in_database = in_folder or secrets.token_hex(16)
+            connection.execute(insert(Setting).values(key=STORE_ID, value=in_database))
+        if in_database is not None and in_folder is None and connection.scalar(select(exists(Blob.sha256))) is False:
+            found.write_id(in_database)
+            return
+        if in_database != in_folder:
+            raise StartError(
+                f"The folder {found.folder} does not hold the files of this database (store id "
+                f"{in_folder or 'missing'}): point HELPDESK_DATA to the right folder, or restore files and database "
+                "from the same backup."
+            )
 
 
 def put(content: bytes) -> Blob:

@@ -18,6 +18,7 @@ from rq.worker import WorkerStatus
 
 from helpdesk import live
 from helpdesk.config import settings
+from helpdesk.files import check_store
 from queues import jobs
 from queues.lanes import forget_worker, lane_queue, note_worker
 
@@ -62,9 +63,13 @@ class LaneWorker(SimpleWorker):
 
 
 def work(lane: str) -> None:
-    """Drain `lane` at once and then at each bell, until a signal. Needs an application context."""
+    """Drain `lane` at once and then at each bell, until a signal. Needs an application context.
+
+    Raises StartError when the folder with the files is not the database's.
+    """
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, _end)
+    check_store()
     jobs.drain(lane)
     pause = 0.5
     while not jobs.ending.is_set():

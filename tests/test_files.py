@@ -128,24 +128,39 @@ def test_a_store_of_another_database_is_refused(app: Any, tmp_path: Path) -> Non
     foreign.write_id("somebody-elses")
     with app.app_context():
         files.store()
-        with pytest.raises(StartError, match="another database"):
+        with pytest.raises(StartError, match="does not hold the files of this database"):
             files._bind(foreign)
 
 
-def test_an_empty_folder_under_a_used_database_is_refused(app: Any, tmp_path: Path) -> None:
-    with app.app_context():
-        files.store()
-        with pytest.raises(StartError, match="missing"):
-            files._bind(files.Store(tmp_path / "files"))
+def test_an_empty_folder_under_a_used_database_is_refused(committed: Any, tmp_path: Path) -> None:
+    files.put(b"something")
+    committed.commit()
+    with pytest.raises(StartError, match="missing"):
+        files._bind(files.Store(tmp_path / "files"))
 
 
-def test_the_first_process_binds_folder_and_database(committed: Any, tmp_path: Path) -> None:
-    db.session.execute(sa.delete(Setting).where(Setting.key == files.STORE_ID))
-    db.session.commit()
+def test_a_used_folder_under_a_fresh_database_is_refused(committed: Any, tmp_path: Path) -> None:
+    used = files.Store(tmp_path / "files")
+    used.write_id("used-elsewhere")
+    used.write(sha(b"x"), b"x")
+    committed.execute(sa.delete(Setting).where(Setting.key == files.STORE_ID))
+    committed.commit()
+    with pytest.raises(StartError, match="used-elsewhere"):
+        files._bind(used)
+
+
+@pytest.mark.parametrize("crashed_after", ["nothing", "the folder", "the database"])
+def test_the_first_process_binds_folder_and_database(committed: Any, tmp_path: Path, crashed_after: str) -> None:
     fresh = files.Store(tmp_path / "files")
-    files._bind(fresh)
-    assert db.session.get(Setting, files.STORE_ID).value == fresh.read_id()
-    files._bind(fresh)
+    if crashed_after != "the database":
+        committed.execute(sa.delete(Setting).where(Setting.key == files.STORE_ID))
+        committed.commit()
+    if crashed_after == "the folder":
+        fresh.write_id("half-way")
+    for _start in range(2):
+        files._bind(fresh)
+    committed.rollback()
+    assert committed.get(Setting, files.STORE_ID).value == fresh.read_id()
 
 
 # --- pictures
