@@ -47,13 +47,12 @@ class Nemesis(threading.Thread):
             self.stack.keep()
 
     def shoot(self) -> None:
-        """Kill one process, or a family, of a kind that lives now."""
-        alive = self.stack.victims()
-        kinds = [kind for kind in TARGETS if kind in alive]
-        if not kinds:
+        """Kill one process, or a family, of one kind, if there is any now."""
+        kind = self.rng.choices(list(TARGETS), list(TARGETS.values()))[0]
+        # Chosen before looking who lives: else whatever starts first would be shot again and again.
+        family: list[Any] = self.stack.victims().get(kind, [])
+        if not family:
             return
-        kind = self.rng.choices(kinds, [TARGETS[one] for one in kinds])[0]
-        family: list[Any] = alive[kind]
         chosen = family if kind == "postgres-all" else [self.rng.choice(family)]
         killed = 0
         for process in chosen:

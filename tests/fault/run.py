@@ -111,7 +111,7 @@ def _battle(
         Operator(stack.url, name, OPERATOR_PASSWORD, queue_id, share, scale.seed, intents)
         for name, share in zip(OPERATORS, shares, strict=True)
     ]
-    nemesis = Nemesis(stack, intents, random.Random(rng.random()), 1.15 * scale.seconds / scale.kills)
+    nemesis = Nemesis(stack, intents, random.Random(rng.random()), 0.9 * scale.seconds / scale.kills)
     began, told = time.monotonic(), 0.0
     for thread in (senders, nemesis, *operators):
         thread.start()
