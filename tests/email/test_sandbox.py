@@ -52,15 +52,42 @@ def test_a_child_that_died_is_replaced() -> None:
         assert parser.parse(simple(Subject="again")).subject == "again"
 
 
-def test_a_child_that_dies_on_a_mail_is_an_error_of_that_mail_alone() -> None:
+def test_a_child_that_is_killed_over_a_mail_is_replaced_and_the_mail_is_read() -> None:
     with MailParser() as parser:
         parser.parse(simple())
         child = _child(parser)
         child.suspend()
         threading.Timer(0.3, child.kill).start()
-        with pytest.raises(ParseCrashed):
-            parser.parse(simple())
+        assert parser.parse(simple(Subject="read after all")).subject == "read after all"
+
+
+def test_a_mail_that_kills_every_child_is_an_error_of_that_mail_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with MailParser() as parser:
+        with monkeypatch.context() as dying:
+            dying.setattr(sandbox, "_CHILD_PROGRAM", "raise SystemExit")
+            with pytest.raises(ParseCrashed):
+                parser.parse(simple())
+            mail = parser.parse_or_headers(simple(Subject="kept"))
+            assert (mail.subject, mail.headers_only) == ("kept", True)
+            assert "parse-crashed" in {problem.code for problem in mail.problems}
         assert parser.parse(simple(Subject="next")).subject == "next"
+
+
+def test_a_child_that_burns_its_processor_time_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    burn = "import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 2))\nwhile True: pass"
+    monkeypatch.setattr(sandbox, "_CHILD_PROGRAM", burn)
+    with MailParser(wall_seconds=60) as parser, pytest.raises(ParseTimeout):
+        parser.parse(simple())
+
+
+def test_a_stop_of_the_service_does_not_cost_the_mail_in_hand() -> None:
+    with MailParser() as parser:
+        parser.parse(simple())
+        child = _child(parser)
+        child.send_signal(signal.SIGTERM)
+        child.send_signal(signal.SIGINT)
+        assert parser.parse(simple()).subject == "A question"
+        assert _child(parser).pid == child.pid
 
 
 def test_a_child_that_hangs_is_killed_and_the_headers_remain() -> None:

@@ -10,6 +10,7 @@ of sizes), then the blobs.
 import json
 import os
 import resource
+import signal
 import socket
 import struct
 import subprocess
@@ -115,23 +116,34 @@ class MailParser:
             mail = parse_headers_only(raw, problem="too-large")
             return {"mail": describe(mail) if operation == _DESCRIBE else to_wire(mail)[0]}, []
         with self._lock:
-            child = self._living_child()
             try:
-                answer, blobs = child.ask(operation, raw, time.monotonic() + self.wall_seconds)
-            except TimeoutError as error:
-                self._drop()
-                raise ParseTimeout(f"The mail took longer than {self.wall_seconds:g} seconds to read.") from error
-            except (OSError, EOFError, ValueError) as error:
-                self._drop()
-                raise ParseCrashed("The mail parser died on this mail.") from error
-            except BaseException:
-                # an answer was left in the middle: it must never reach the next mail
-                self._drop()
-                raise
-            if child.mails >= limits.CHILD_MAILS or answer.get("resident", 0) > limits.CHILD_RESIDENT:
-                self._drop()
+                answer, blobs = self._exchange(operation, raw)
+            except ParseCrashed:
+                # whoever killed the child may have meant something else; a mail that kills it does so again
+                answer, blobs = self._exchange(operation, raw)
         if "error" in answer:
             raise ParseCrashed(f"The mail parser failed on this mail: {answer['error']}.")
+        return answer, blobs
+
+    def _exchange(self, operation: bytes, raw: bytes) -> tuple[dict[str, Any], list[bytes]]:
+        child = self._living_child()
+        try:
+            answer, blobs = child.ask(operation, raw, time.monotonic() + self.wall_seconds)
+        except TimeoutError as error:
+            self._drop()
+            raise ParseTimeout(f"The mail took longer than {self.wall_seconds:g} seconds to read.") from error
+        except (OSError, EOFError, ValueError) as error:
+            used_up = child.used_up_its_time()
+            self._drop()
+            if used_up:
+                raise ParseTimeout("The mail took more processor time to read than it may.") from error
+            raise ParseCrashed("The mail parser died on this mail.") from error
+        except BaseException:
+            # an answer was left in the middle: it must never reach the next mail
+            self._drop()
+            raise
+        if child.mails >= limits.CHILD_MAILS or answer.get("resident", 0) > limits.CHILD_RESIDENT:
+            self._drop()
         return answer, blobs
 
     def _living_child(self) -> "_Child":
@@ -160,6 +172,7 @@ class _Child:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
+                start_new_session=True,  # Ctrl-C is for the worker
                 env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"},
             )
 
@@ -195,6 +208,13 @@ class _Child:
         view.release()
         return bytes(buffer)
 
+    def used_up_its_time(self) -> bool:
+        """Whether a child that closed its end was ended by its processor limit."""
+        try:
+            return self._process.wait(timeout=1) == -signal.SIGXCPU
+        except subprocess.TimeoutExpired:
+            return False
+
     def kill(self) -> None:
         self._socket.close()
         self._process.kill()
@@ -213,6 +233,9 @@ def _left(deadline: float) -> float:
 
 def serve(descriptor: int) -> NoReturn:
     """Run the child: answer requests on the socket until the parent closes it."""
+    # a stop of the whole service reaches the child too; the worker finishes its mail and then hangs up
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (limits.CHILD_MEMORY, limits.CHILD_MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with socket.socket(fileno=descriptor) as connection, connection.makefile("rwb", buffering=1 << 16) as stream:
