@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import structlog
+from flask_babel import gettext as _
 from sqlalchemy import delete, exists, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
@@ -226,7 +227,7 @@ def open_blob(sha256: str) -> BinaryIO:
         return store().open(sha256)
     except FileNotFoundError as error:
         log.error("a stored file is missing", sha256=sha256)
-        raise NotFound("The content of this file is no longer in the store. Tell your administrator.") from error
+        raise NotFound(_("The content of this file is no longer in the store. Tell your administrator.")) from error
 
 
 def attach(

@@ -9,6 +9,8 @@ only, upper case), so spaces and dashes never matter and a changed pattern leave
 import re
 from datetime import datetime
 
+from flask_babel import gettext as _
+
 from helpdesk.errors import Refused
 
 DEFAULT_PATTERN = "#######C"
@@ -46,10 +48,10 @@ def has_valid_check(digits: str) -> bool:
 def validate_pattern(pattern: str) -> str:
     """The pattern itself. Raises Refused with the reason when it could not give unique, readable numbers."""
     if len(re.findall(r"#+", pattern)) != 1:
-        raise Refused("A number pattern needs exactly one run of # for the sequence, such as #######C.")
+        raise Refused(_("A number pattern needs exactly one run of # for the sequence, such as #######C."))
     if not re.fullmatch(r"[A-Z0-9#/. -]{1,24}", pattern):
         raise Refused(
-            "A number pattern may hold capital letters, digits, #, space, dash, dot and slash, 24 at most."
+            _("A number pattern may hold capital letters, digits, #, space, dash, dot and slash, 24 at most.")
         )
     return pattern
 

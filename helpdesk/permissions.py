@@ -6,6 +6,7 @@ right to work in a queue counts as the right to supervise it; an administrator s
 
 from typing import Any
 
+from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 
 from helpdesk.db import db
@@ -54,10 +55,7 @@ def visible(user: User) -> ColumnElement[bool]:
 
 def may(user: User, right: Right, queue_id: int) -> bool:
     """Whether `user` holds `right` in the queue."""
-    return (
-        db.session.scalar(select(queue_ids(user, right).where(_queue_column(user) == queue_id).exists()))
-        or False
-    )
+    return db.session.scalar(select(queue_ids(user, right).where(_queue_column(user) == queue_id).exists())) or False
 
 
 def _queue_column(user: User) -> Any:
@@ -68,9 +66,9 @@ def get_queue(user: User, queue_id: int, right: Right = Right.SEE) -> Queue:
     """The queue as `user` may see it. Raises NotFound when it is absent or hidden, Forbidden without the right."""
     queue = db.session.scalar(select(Queue).where(Queue.id == queue_id, Queue.id.in_(queue_ids(user))))
     if queue is None:
-        raise NotFound("There is no such queue.")
+        raise NotFound(_("There is no such queue."))
     if right != Right.SEE and not may(user, right, queue_id):
-        raise Forbidden("You may see this queue but not work in it.")
+        raise Forbidden(_("You may see this queue but not work in it."))
     return queue
 
 
@@ -85,7 +83,7 @@ def get_ticket(user: User, ticket_id: int, right: Right = Right.SEE, lock: bool 
         query = query.with_for_update(of=Ticket, key_share=True).execution_options(populate_existing=True)
     ticket = db.session.scalar(query)
     if ticket is None:
-        raise NotFound("There is no such ticket.")
+        raise NotFound(_("There is no such ticket."))
     if right != Right.SEE and not may(user, right, ticket.queue_id):
-        raise Forbidden("You may read this ticket but not work in its queue.")
+        raise Forbidden(_("You may read this ticket but not work in its queue."))
     return ticket

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 import structlog
+from flask_babel import gettext as _
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import joinedload, selectinload
@@ -280,15 +281,15 @@ def retry_failed(by: User, message: Message) -> None:
     """
     item = _lock(OutboxItem.message_id == message.id)
     if item is None:
-        raise Refused("This message was never meant to be sent.")
+        raise Refused(_("This message was never meant to be sent."))
     missing = [one for one in item.deliveries if one.state in MAY_TRY_AGAIN]
     if item.state == DeliveryState.DEFERRED:
         _hurry(item)
         return
     if item.state in {DeliveryState.QUEUED, DeliveryState.SENDING} or (item.deliveries and not missing):
-        raise Conflict("There is nothing to try again: the message is on its way or has been sent.")
+        raise Conflict(_("There is nothing to try again: the message is on its way or has been sent."))
     if item.state == DeliveryState.CANCELLED:
-        raise Conflict("This message was taken back. Write it again.")
+        raise Conflict(_("This message was taken back. Write it again."))
     now = clock.now()
     for delivery in missing:
         delivery.state = DeliveryState.QUEUED

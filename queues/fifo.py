@@ -5,6 +5,8 @@ Skip-locked alone would let two claimers overtake each other; a plain FOR UPDATE
 Locks are taken in one order: queue, operator, ticket.
 """
 
+from flask_babel import gettext as _
+from flask_babel import ngettext
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -45,13 +47,13 @@ def claim_this(user: User, ticket_id: int, reason: str | None = None, key: str |
     _check_limit(user, queue)
     ticket = permissions.get_ticket(user, ticket_id, Right.WORK, lock=True)
     if ticket.queue_id != queue_id:
-        raise Conflict("This ticket was moved to another queue just now. Look at it again.")
+        raise Conflict(_("This ticket was moved to another queue just now. Look at it again."))
     place = position(ticket)
     skips = place is not None and place > 1
     reason = (reason or "").strip() or None
     if skips and queue.strict and reason is None:
         raise Refused(
-            "Others wait longer in this queue. Take the next one, or say why this one goes first.",
+            _("Others wait longer in this queue. Take the next one, or say why this one goes first."),
             needs_reason=True,
         )
     ticket.claim(user, reason, passed_over=place - 1 if place is not None and skips else None)
@@ -64,7 +66,7 @@ def release(user: User, ticket_id: int) -> Ticket:
     """Give a ticket back; it keeps its place. The owner may, and whoever supervises the queue."""
     ticket = permissions.get_ticket(user, ticket_id, Right.WORK, lock=True)
     if ticket.owner_id != user.id and not permissions.may(user, Right.SUPERVISE, ticket.queue_id):
-        raise Conflict("Only its owner or a supervisor can give this ticket back.", owner_id=ticket.owner_id)
+        raise Conflict(_("Only its owner or a supervisor can give this ticket back."), owner_id=ticket.owner_id)
     ticket.release(user)
     return ticket
 
@@ -73,7 +75,7 @@ def hand_over(user: User, ticket_id: int, to: User) -> Ticket:
     """Make `to` the owner. Raises Refused when `to` may not work in the ticket's queue."""
     ticket = permissions.get_ticket(user, ticket_id, Right.WORK, lock=True)
     if not permissions.may(to, Right.WORK, ticket.queue_id):
-        raise Refused(f"{to.name} may not work in this queue.")
+        raise Refused(_("%(name)s may not work in this queue.", name=to.name))
     ticket.hand_over(user, to)
     return ticket
 
@@ -106,7 +108,7 @@ def _claim_oldest(user: User) -> Ticket | None:
             _check_limit(user, queue)
             return _take_first(user, queue_id)
         savepoint.rollback()  # lets go of the queue's row
-    raise Conflict("Many people are taking tickets at this moment. Try again.")
+    raise Conflict(_("Many people are taking tickets at this moment. Try again."))
 
 
 def _take_first(user: User, queue_id: int) -> Ticket | None:
@@ -130,7 +132,13 @@ def _check_limit(user: User, queue: Queue) -> None:
     db.session.execute(select(User.id).where(User.id == user.id).with_for_update(key_share=True))
     held = select(func.count()).where(Ticket.owner_id == user.id, Ticket.kind == Kind.ACTIVE)
     if (db.session.scalar(held) or 0) >= min(limits):
-        raise TooMany(f"You have {min(limits)} open tickets, which is your limit. Finish or give back one first.")
+        raise TooMany(
+            ngettext(
+                "You have one open ticket, which is your limit. Finish it or give it back first.",
+                "You have %(num)s open tickets, which is your limit. Finish or give back one first.",
+                min(limits),
+            )
+        )
 
 
 def _repeat(user: User, key: str) -> Ticket | None:

@@ -14,6 +14,7 @@ from datetime import datetime
 from itertools import takewhile
 
 import structlog
+from flask_babel import gettext as _
 from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
@@ -121,7 +122,7 @@ def retry(event_id: int, by: User | None) -> None:
     """Put a quarantined event back in line, in the present transaction. Raises Refused when that makes no sense."""
     event = _quarantined(event_id)
     if event.raw is None:
-        raise Refused("The raw input of this entry is no longer kept, so it cannot be tried again.")
+        raise Refused(_("The raw input of this entry is no longer kept, so it cannot be tried again."))
     _end(event, InboundState.WAITING, None, clock.now())
     event.finished_at = None
     event.attempts = 0
@@ -133,7 +134,7 @@ def drop(event_id: int, by: User, reason: str) -> None:
     """Leave a quarantined event out for good, with a person's reason, in the present transaction."""
     event = _quarantined(event_id)
     if not reason.strip():
-        raise Refused("Say in a few words why this entry may be left out.")
+        raise Refused(_("Say in a few words why this entry may be left out."))
     _end(event, InboundState.DROPPED, f"by hand: {reason.strip()}"[:500], clock.now())
     _record(event, by, "dropped")
 
@@ -310,9 +311,9 @@ def _quarantined(event_id: int) -> InboundEvent:
         select(InboundEvent).where(InboundEvent.id == event_id).with_for_update(key_share=True, of=InboundEvent)
     )
     if event is None:
-        raise NotFound("There is no such entry.")
+        raise NotFound(_("There is no such entry."))
     if event.state != InboundState.QUARANTINED:
-        raise Refused("This entry is not in quarantine any more.")
+        raise Refused(_("This entry is not in quarantine any more."))
     return event
 
 

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from typing import Any
 
+from flask_babel import gettext as _
 from sqlalchemy import Select, select
 from sqlalchemy.orm import contains_eager
 
@@ -45,7 +46,7 @@ def get_entry(user: User, event_id: int) -> InboundEvent:
         )
     )
     if entry is None:
-        raise NotFound("There is no such entry in quarantine.")
+        raise NotFound(_("There is no such entry in quarantine."))
     return entry
 
 

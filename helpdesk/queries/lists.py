@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from flask_babel import gettext as _
 from sqlalchemy import Row, Select, and_, literal, select, tuple_
 
 from helpdesk.db import db
@@ -106,7 +107,7 @@ def _numbers(after: str) -> list[int]:
     except ValueError:
         parts = []
     if len(parts) != 4:
-        raise Refused("The address of this page is not complete. Open the list again.")
+        raise Refused(_("The address of this page is not complete. Open the list again."))
     return parts
 
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from flask_babel import gettext as _
 from sqlalchemy import ForeignKey, UniqueConstraint, delete, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -71,7 +72,7 @@ class Described(TicketCore):
         """Give the ticket another title, 1 to 500 characters."""
         title = " ".join(title.split())
         if not title or len(title) > MOST_TITLE:
-            raise Refused("A title has between 1 and 500 characters.")
+            raise Refused(_("A title has between 1 and 500 characters."))
         self._set(by, "title", title, self.title, title)
         self.reindex()
 
@@ -82,7 +83,7 @@ class Described(TicketCore):
     def prioritise(self, by: Actor, priority: int) -> None:
         """Change the priority, 1 (urgent) to 4 (low). It moves the ticket only where the queue orders by it."""
         if priority not in Priority.ALL:
-            raise Refused("The priority is urgent, high, normal or low.")
+            raise Refused(_("The priority is urgent, high, normal or low."))
         if priority == self.priority:
             return
         with self.changing(by, FieldChanged("priority", str(self.priority), str(priority))):
@@ -108,7 +109,7 @@ class Described(TicketCore):
         """Make `names` the tags of the ticket: at most 30, up to 50 characters each, in lower case."""
         wanted = {" ".join(name.split()).lower() for name in names if name.strip()}
         if len(wanted) > MOST_TAGS or any(len(name) > 50 for name in wanted):
-            raise Refused("A ticket has at most 30 tags of up to 50 characters.")
+            raise Refused(_("A ticket has at most 30 tags of up to 50 characters."))
         present = set(self.tags)
         added, removed = sorted(wanted - present), sorted(present - wanted)
         if not added and not removed:

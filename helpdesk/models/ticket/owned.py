@@ -1,5 +1,7 @@
 """Who works on a ticket: claim, give back, hand over, move to another queue."""
 
+from flask_babel import gettext as _
+
 from helpdesk import clock
 from helpdesk.db import db
 from helpdesk.errors import Conflict, Refused
@@ -17,9 +19,9 @@ class Owned(TicketCore):
         """`by` becomes the owner. Raises Conflict with the owner's name when somebody has it already."""
         if self.owner_id is not None and self.owner_id != by.id:
             name = self.owner.name if self.owner else ""
-            raise Conflict(f"{name} took this ticket already.", owner_id=self.owner_id, owner=name)
+            raise Conflict(_("%(name)s took this ticket already.", name=name), owner_id=self.owner_id, owner=name)
         if self.kind == Kind.FINISHED:
-            raise Refused("This ticket is finished; there is nothing to take.")
+            raise Refused(_("This ticket is finished; there is nothing to take."))
         if self.owner_id == by.id:
             return
         waited = int((clock.now() - self.line_at).total_seconds())
@@ -35,9 +37,9 @@ class Owned(TicketCore):
     def release(self, by: Actor) -> None:
         """Give the ticket back to its queue, where it keeps its place."""
         if self.owner_id is None:
-            raise Conflict("Nobody has this ticket; it is waiting in its queue.")
+            raise Conflict(_("Nobody has this ticket; it is waiting in its queue."))
         if self.kind == Kind.FINISHED:
-            raise Refused("This ticket is finished and stays with its owner.")
+            raise Refused(_("This ticket is finished and stays with its owner."))
         with self.changing(by, Released(self.owner_id, self.line_at.isoformat())):
             self.owner = None
             self.owner_id = None
@@ -45,9 +47,9 @@ class Owned(TicketCore):
     def hand_over(self, by: Actor, to: User) -> None:
         """Make `to` the owner, without asking them. Rights of `to` in the queue are the caller's to check."""
         if not to.active:
-            raise Refused(f"{to.name} does not work here any more.")
+            raise Refused(_("%(name)s does not work here any more.", name=to.name))
         if self.kind == Kind.FINISHED:
-            raise Refused("This ticket is finished and stays with its owner.")
+            raise Refused(_("This ticket is finished and stays with its owner."))
         if to.id == self.owner_id:
             return
         with self.changing(by, HandedOver(self.owner_id, to.id)):
@@ -61,9 +63,9 @@ class Owned(TicketCore):
         if to.id == self.queue_id:
             return
         if not to.active:
-            raise Refused("That queue is closed; choose another one.")
+            raise Refused(_("That queue is closed; choose another one."))
         if to.project_id != self.project_id:
-            raise Refused("That queue belongs to another project.")
+            raise Refused(_("That queue belongs to another project."))
         fact = Moved(self.queue_id, to.id, resolve_line_at(self, to).isoformat())
         with self.changing(by, fact):
             self.queue = to

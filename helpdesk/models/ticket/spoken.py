@@ -60,13 +60,13 @@ class Spoken(TicketCore):
         since the author last looked; its details hold `unseen`, the ids of the messages they have not seen.
         """
         if self.kind == "finished" and not reply.automatic:
-            raise Refused("This ticket is finished: nothing can be sent on it. Reopen it first.")
+            raise Refused(gettext("This ticket is finished: nothing can be sent on it. Reopen it first."))
         if by is not None and (refusal := self.why_not_answer(by)):
             raise Refused(refusal)
         if not reply.body.strip() and not reply.files:
-            raise Refused("The reply is empty. Write something first.")
+            raise Refused(gettext("The reply is empty. Write something first."))
         if len(reply.body) > MOST_BODY:
-            raise Refused("The reply is longer than 200,000 characters. Send the text as a file.")
+            raise Refused(gettext("The reply is longer than 200,000 characters. Send the text as a file."))
         conversation = lock_conversation(self.conversation_id)
         if reply.seen_id is not None:
             self._guard(reply.seen_id)  # only now: whoever was about to say something has said it
@@ -100,9 +100,9 @@ class Spoken(TicketCore):
     def note(self, by: User | None, body: str, files: list[Attachment] | None = None) -> Message:
         """Leave a note for colleagues; allowed in every state, never seen by the customer."""
         if not body.strip() and not files:
-            raise Refused("The note is empty. Write something first.")
+            raise Refused(gettext("The note is empty. Write something first."))
         if len(body) > MOST_BODY:
-            raise Refused("The note is longer than 200,000 characters. Attach the text as a file.")
+            raise Refused(gettext("The note is longer than 200,000 characters. Attach the text as a file."))
         message = self._say(lock_conversation(self.conversation_id), MessageKind.NOTE, by, body, "")
         self._adopt(message, files or [])
         with self.changing(by, Noted(message.id)):
@@ -118,7 +118,7 @@ class Spoken(TicketCore):
             select(OutboxItem).where(OutboxItem.message_id == message.id).with_for_update(key_share=True)
         )
         if item is None or item.state != DeliveryState.QUEUED or item.attempts > 0:
-            raise Conflict("It is too late: the reply has been sent.")
+            raise Conflict(gettext("It is too late: the reply has been sent."))
         db.session.refresh(self, with_for_update={"key_share": True})
         item.state = DeliveryState.CANCELLED
         item.finished_at = clock.now()
@@ -154,7 +154,7 @@ class Spoken(TicketCore):
         unseen = self.unseen_since(seen_id)
         if unseen:
             raise Conflict(
-                "Something was said since you began to write. Look at it, then send again.",
+                gettext("Something was said since you began to write. Look at it, then send again."),
                 unseen=[message.id for message in unseen],
             )
 

@@ -14,6 +14,7 @@ What each event does to each kind of state (rule: at most one active ticket in a
 
 from datetime import datetime
 
+from flask_babel import gettext as _
 from sqlalchemy import select
 
 from helpdesk import clock
@@ -35,7 +36,7 @@ class Stateful(TicketCore):
     def pause(self, by: Actor, until: datetime | None = None) -> None:
         """Wait: until a moment (the ticket wakes by itself), or without one until the customer writes."""
         if until is not None and until <= clock.now():
-            raise Refused("The time to wait until lies in the past. Choose a later one.")
+            raise Refused(_("The time to wait until lies in the past. Choose a later one."))
         after = State.PENDING if until else State.WAITING
         self._move_to(after, by, until=until)
 
@@ -54,17 +55,17 @@ class Stateful(TicketCore):
     def finish(self, by: Actor, state: State, reason: str | None = None) -> None:
         """Close the ticket as solved, unsolved or spam, with an optional reason in words."""
         if state not in CLOSING:
-            raise Refused("A ticket is closed as solved, unsolved or spam.")
+            raise Refused(_("A ticket is closed as solved, unsolved or spam."))
         self._move_to(state, by, reason=reason)
 
     def reopen(self, by: Actor, cause: str) -> None:
         """Open a finished ticket again: the queue's follow-up policy, or a person who undoes the closing."""
         if self.kind != Kind.FINISHED:
-            raise Refused("This ticket is not finished.")
+            raise Refused(_("This ticket is not finished."))
         if self.merged_into_id is not None:
-            raise Refused("This ticket was merged into another one; undo the merge first.")
+            raise Refused(_("This ticket was merged into another one; undo the merge first."))
         if self.rival_id() is not None:
-            raise Conflict("Another ticket of this conversation is active. Finish or pause that one first.")
+            raise Conflict(_("Another ticket of this conversation is active. Finish or pause that one first."))
         with self.changing(by, StateChanged(self.state, State.OPEN, cause=cause)):
             self.state = State.OPEN
             self.finished_at = None
@@ -86,9 +87,9 @@ class Stateful(TicketCore):
         cause: str | None = None,
     ) -> None:
         if KIND[after] not in MOVES[Kind(self.kind)]:
-            raise Refused("This ticket is finished. A new message opens a new one, or reopen it.")
+            raise Refused(_("This ticket is finished. A new message opens a new one, or reopen it."))
         if KIND[after] == Kind.ACTIVE and self.kind != Kind.ACTIVE and self.rival_id() is not None:
-            raise Conflict("Another ticket of this conversation is active. Finish or pause that one first.")
+            raise Conflict(_("Another ticket of this conversation is active. Finish or pause that one first."))
         fact = StateChanged(self.state, after, until.isoformat() if until else None, reason, cause)
         with self.changing(by, fact):
             self.state = after
