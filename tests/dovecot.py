@@ -291,7 +291,7 @@ def need_dovecot() -> None:
     pytest.skip(words)
 
 
-def wait_until(condition: object, seconds: float = 15.0, what: str = "") -> None:
+def wait_until(condition: object, seconds: float = 30.0, what: str = "") -> None:
     """Look until `condition()` holds; fails with `what` after that time."""
     until = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]

@@ -165,7 +165,7 @@ def test_cut_at_any_byte(serve: Any) -> None:
     whole = serve(mails(3))
     done = Memory(settings(whole), lambda _: not whole.mails)
     go(done)
-    for cut in range(1, 1100, 23):
+    for cut in range(1, 1100, 47):
         server = serve(mails(3), faults=Faults(cut_after=cut))
         context = Memory(settings(server), lambda _, server=server: not server.mails)
         go(context)

@@ -175,6 +175,10 @@ class Imap(IMAPClient):  # type: ignore[misc]  # IMAPClient has no types
         poller.register(self.socket().fileno(), select.POLLIN)
         return bool(poller.poll(seconds * 1000))
 
+    def told_of_mail(self) -> bool:
+        """Whether the server mentioned new mail since this was last asked: it says so once, in whatever answer."""
+        return self._imap.untagged_responses.pop("EXISTS", None) is not None
+
     @property
     def encryption(self) -> str:
         """The version of TLS in use, e.g. TLSv1.3."""

@@ -26,7 +26,7 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, NoReturn
 
@@ -48,9 +48,11 @@ GROUP_BYTES = 8 * 1024 * 1024
 GROUP_MAILS = 100
 LOOK_AHEAD = 1000
 MOST_TRIES = 3
+MOST_LOOKS = 5  # looks in a row without waiting; some servers announce in every answer how much mail there is
 CONNECTION_SECONDS = 3600.0
 IDLE_SECONDS = (60.0, 120.0)  # far below RFC 2177's 29 minutes, because the end of each IDLE is a look into the folder
 POLL_SECONDS = (20.0, 40.0)
+OLD = timedelta(days=2)  # mail of before the mailbox was connected is answered by people, not by robots
 KEYWORD = "$HelpdeskTaken"
 TOO_LARGE = "too-large"
 
@@ -112,8 +114,14 @@ class Mailbox:
         until = time.monotonic() + CONNECTION_SECONDS * random.uniform(0.9, 1.0)  # noqa: S311 -- only spreads load
         self.open_folder()
         self.take_all(everything=True)
+        looks = 0
         while not self.context.stopping() and time.monotonic() < until:
-            self.wait()
+            # mail that arrived while we were busy was announced then, and no IDLE will announce it again
+            if self.client.told_of_mail() and looks < MOST_LOOKS:
+                looks += 1
+            else:
+                self.wait()
+                looks = 0
             if not self.context.stopping():
                 self.take_all()
 
@@ -173,6 +181,7 @@ class Mailbox:
 
     def _search(self, everything: bool) -> list[int]:
         self.client.allow()
+        self.client.told_of_mail()
         last = int(self.context.cursor.get("last_uid", 0))
         if self.done == Done.KEYWORD:
             criteria: list[str] = ["UNKEYWORD", KEYWORD, "UNDELETED"]
@@ -259,6 +268,8 @@ class Mailbox:
             "uid": item.uid,
             "received_at": item.arrived.isoformat() if item.arrived else None,
         }
+        if item.arrived and datetime.now(UTC) - item.arrived > OLD:
+            envelope["old"] = True
         if problem:
             envelope["size"] = item.size
         return Inbound(dedup_key=content_key(raw, problem), raw=raw, envelope=envelope, problem=problem)
