@@ -241,4 +241,3 @@ def local_path(target: str | None, otherwise: str = "/") -> str:
 def told(message: str, kind: str = "success") -> None:
     """Leave a sentence for the next page. Kinds: success, info, warning, error."""
     flash(message, kind)
-

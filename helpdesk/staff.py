@@ -120,9 +120,7 @@ def open_tickets(user: User) -> Any:
     return select(Ticket).where(Ticket.owner_id == user.id, Ticket.kind != Kind.FINISHED).order_by(Ticket.id)
 
 
-def save_group(
-    by: User, group: Group, name: str, members: set[int], rights: Mapping[int, Right | None]
-) -> None:
+def save_group(by: User, group: Group, name: str, members: set[int], rights: Mapping[int, Right | None]) -> None:
     """Name, members (ids of active users) and rights (queue id to right) of a group, new or not.
 
     Deactivated members keep their place. Raises Refused when another group has the name.
@@ -175,9 +173,7 @@ def set_rights(group_id: int, rights: Mapping[int, Right | None]) -> dict[str, l
 def set_right(group_id: int, queue_id: int, right: Right | None) -> None:
     """Give a group its one right in a queue, or take it away."""
     if right is None:
-        db.session.execute(
-            delete(QueueRight).where(QueueRight.group_id == group_id, QueueRight.queue_id == queue_id)
-        )
+        db.session.execute(delete(QueueRight).where(QueueRight.group_id == group_id, QueueRight.queue_id == queue_id))
     else:
         db.session.merge(QueueRight(group_id=group_id, queue_id=queue_id, right=right))
 

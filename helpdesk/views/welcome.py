@@ -34,17 +34,13 @@ class OwnAccountForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         description=_l("You sign in with it, and a forgotten password is sent there."),
     )
     language = SelectField(_l("Language"), choices=choices(LANGUAGES.items()))
-    time_zone = SelectField(
-        _l("Time zone"), choices=choices((zone, zone.replace("_", " ")) for zone in TIME_ZONES)
-    )
+    time_zone = SelectField(_l("Time zone"), choices=choices((zone, zone.replace("_", " ")) for zone in TIME_ZONES))
     password = PasswordField(
         _l("New password"),
         [InputRequired()],
         description=_l("At least 12 characters; a few words in a row are easy to remember."),
     )
-    again = PasswordField(
-        _l("The same again"), [InputRequired(), EqualTo("password", _l("The two passwords differ."))]
-    )
+    again = PasswordField(_l("The same again"), [InputRequired(), EqualTo("password", _l("The two passwords differ."))])
 
 
 @pages.get("/")
