@@ -33,7 +33,7 @@ ROLES = {
 class PersonForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """A person as administrators see them."""
 
-    name = StringField(_l("Name"), [InputRequired(), Length(max=120)])
+    name = StringField(_l("Full name"), [InputRequired(), Length(max=120)])
     email = StringField(_l("Email"), [InputRequired(), Length(max=254), checked_address])
     role = SelectField(_l("Role"), choices=choices(ROLES.items()))
     claim_limit = IntegerField(
@@ -46,7 +46,7 @@ class PersonForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 class InviteForm(FlaskForm):  # type: ignore[misc]
     """A person who is to be invited."""
 
-    name = StringField(_l("Name"), [InputRequired(), Length(max=120)])
+    name = StringField(_l("Full name"), [InputRequired(), Length(max=120)])
     email = StringField(_l("Email"), [InputRequired(), Length(max=254), checked_address])
     role = SelectField(_l("Role"), choices=choices(ROLES.items()))
     language = SelectField(_l("Language of the invitation"), choices=choices(LANGUAGES.items()))

@@ -29,7 +29,7 @@ TIME_ZONES = [*sorted(zone for zone in available_timezones() if "/" in zone and 
 class ProfileForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """How colleagues see me, and how I see the desk."""
 
-    name = StringField(_l("Name"), [InputRequired(), Length(max=120)])
+    name = StringField(_l("Full name"), [InputRequired(), Length(max=120)])
     language = SelectField(_l("Language"), choices=choices(LANGUAGES.items()))
     time_zone = SelectField(_l("Time zone"), choices=choices((zone, zone.replace("_", " ")) for zone in TIME_ZONES))
     theme = RadioField(

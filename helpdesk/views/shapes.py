@@ -238,7 +238,7 @@ def facts(ticket: Ticket, may_work: bool, tags: list[str], people: list[str]) ->
         {"label": _("Type"), "value": ticket.request_type, "edit_url": dialog("edit")},
         {"label": _("Group"), "value": ticket.group.name if ticket.group else "", "edit_url": dialog("edit")},
         {"label": _("Tags"), "value": ", ".join(tags), "edit_url": dialog("edit")},
-        {"label": _("People"), "value": ", ".join(people), "edit_url": dialog("people")},
+        {"label": _("Taking part"), "value": ", ".join(people), "edit_url": dialog("people")},
         {"label": _("Arrived"), "at": ticket.arrived_at},
         {"label": _("Waits since"), "at": ticket.first_unanswered_at},
         {"label": _("Customer wrote"), "at": ticket.last_customer_at},
