@@ -44,6 +44,15 @@ def test_declared_sets_and_their_aliases(declared: str, text: str, codec: str) -
     assert decode(text.encode(codec), declared) == (text, None)
 
 
+@pytest.mark.parametrize("declared", ["iso-2022-jp", None])
+def test_vendor_characters_in_iso_2022_jp(declared: str | None) -> None:
+    assert decode(b"\x1b$B%F%9%H-!\x1b(B 1 \x1b(I123\x1b(B", declared)[0] == "テスト① 1 ｱｲｳ"
+
+
+def test_8bit_text_that_claims_a_7bit_set_is_detected() -> None:
+    assert decode(_RUSSIAN.encode("koi8-r"), "iso-2022-jp") == (_RUSSIAN, "charset-wrong")
+
+
 def test_utf8_that_claims_to_be_latin_is_utf8() -> None:
     assert decode(_RUSSIAN.encode(), "iso-8859-1")[0] == _RUSSIAN
 

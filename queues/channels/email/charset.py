@@ -76,6 +76,7 @@ _CYRILLIC_COMMON = frozenset("оеаинтсрвлкмдпуіОЕАИНТСРВ
 _CYRILLIC_CODECS = ("cp1251", "koi8_r")
 _CYRILLIC_WORD = re.compile("[\u0400-\u04ff]+")
 _CAPITAL_INSIDE = re.compile("[а-яёіїєґ][А-ЯЁІЇЄҐ]")
+_JIS_ESCAPE = re.compile(rb"(\x1b\$[@B]|\x1b\([A-Z])")
 _NO_TEXT = re.compile(rb"[\x00-\x08]")
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]+")
 _SURROGATES = re.compile("[\ud800-\udfff\ufffe\uffff]")
@@ -135,7 +136,7 @@ def decode(data: bytes, declared: str | None) -> tuple[str, str | None]:
         return _decode_stateful(data, codec)
     if data.isascii():
         if b"\x1b$" in data:
-            return data.decode("iso2022_jp_ext", "replace"), None
+            return _decode_stateful(data, "iso2022_jp_ext")
         return data.decode("ascii"), None
     if codec not in _MULTIBYTE:
         text = _try(data, "utf_8")
@@ -165,15 +166,35 @@ def _unknown(declared: str | None) -> str | None:
 
 def _decode_stateful(data: bytes, codec: str) -> tuple[str, str | None]:
     text = _try(data, codec)
-    if text is None and not data.isascii():
-        text = _try(data, "utf_8")
-        if text is not None:
-            return text, "charset-wrong"
+    if text is None and not data.isascii() and not codec.startswith(("utf_16", "utf_32")):
+        return detect(data), "charset-wrong"
+    if text is None and codec == "iso2022_jp_ext":
+        text = _decode_jis(data)
     if codec.startswith(("utf_16", "utf_32")) and not _NO_TEXT.search(data[:2000]):
         return decode(data, None)[0], "charset-wrong"
     if text is None:
         text = data.decode(codec, "replace")
     return text.removeprefix("\ufeff"), None
+
+
+def _decode_jis(data: bytes) -> str:
+    """ISO-2022-JP with the vendor characters (circled digits and their kin) that Python's codecs refuse.
+
+    Each JIS pair becomes the Shift_JIS pair of the same character; cp932 knows the vendor rows.
+    """
+    out = bytearray()
+    mode = b"B"
+    for number, piece in enumerate(_JIS_ESCAPE.split(data)):
+        if number % 2:
+            mode = piece[-1:] if piece[1:2] == b"(" else b"$"
+        elif mode == b"$":
+            for first, second in zip(piece[::2], piece[1::2], strict=False):
+                lead = ((first - 0x21) >> 1) + 0x81
+                trail = second + (0x1F if second < 0x60 else 0x20) if first % 2 else second + 0x7E
+                out += bytes(((lead + 0x40 if lead > 0x9F else lead) & 0xFF, trail & 0xFF))
+        else:
+            out += bytes(byte | 0x80 for byte in piece) if mode == b"I" else piece
+    return out.decode("cp932", "replace")
 
 
 def _decode_damaged_utf8(data: bytes) -> tuple[str, str | None]:

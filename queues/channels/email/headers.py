@@ -221,11 +221,7 @@ _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 
 def to_unicode(value: bytes, hint: str | None = None) -> str:
     """A raw header value as text, encoded words untouched. ``hint`` is the character set of the mail's body."""
-    if value.isascii():
-        if b"\x1b$" in value:
-            return value.decode("iso2022_jp_ext", "replace")
-        return value.decode("ascii")
-    return charset.decode(value, hint)[0]
+    return charset.decode(value, None if value.isascii() else hint)[0]
 
 
 def decode_value(value: bytes, hint: str | None = None) -> str:
