@@ -175,7 +175,9 @@ def test_own_mail_that_comes_back_is_dropped_by_name(session: Any, cast: Any, po
     assert (event.state, event.reason) == (InboundState.DROPPED, "our own mail came back")
 
 
-def test_unreadable_is_quarantined_and_can_be_tried_again(session: Any, cast: Any, post: Post, monkeypatch: Any) -> None:
+def test_unreadable_is_quarantined_and_can_be_tried_again(
+    session: Any, cast: Any, post: Post, monkeypatch: Any
+) -> None:
     from queues.channels.base import NotUnderstood
     from queues.channels.email.adapter import EmailAdapter
 

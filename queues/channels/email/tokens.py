@@ -10,7 +10,7 @@ import re
 from helpdesk.keyring import keyring
 
 LONGEST_LOCAL_PART = 64
-_ADDRESS_LENGTH = 16  # 80 bits: forged only by asking us, and then once in 10^24
+_ADDRESS_LENGTH = 26  # 130 bits: whoever can guess one may add to a ticket
 _MESSAGE_ID = re.compile(r"<?[ \t]*t(\d{1,19})\.(\d{1,19})\.([a-z0-9]+\.[a-z2-7]+)@[^@<>\s]+?[ \t]*>?", re.IGNORECASE)
 _TICKET_TOKEN = re.compile(r"t(\d{1,19})\.([a-z0-9]+\.[a-z2-7]+)", re.IGNORECASE)
 _BOUNCE_TOKEN = re.compile(r"b(\d{1,19})\.([a-z0-9]+\.[a-z2-7]+)", re.IGNORECASE)
