@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ClauseElement, ColumnElement, Executable, Select, exists, func, literal, select
+from sqlalchemy import ClauseElement, ColumnElement, Executable, Select, exists, func, literal, select, text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import aliased
 
@@ -19,8 +19,9 @@ from helpdesk.models import SearchDocument, Ticket, User
 from helpdesk.permissions import visible
 
 RARE = 5000
+CERTAINLY_COMMON = 0.06  # of all documents; words that the statistics do not know are taken for 4 % at most
 STRETCHES = (1000, 4000, 16_000, 64_000)
-MOST_IN_REST = 50_000
+MOST_IN_REST = 20_000
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,16 @@ def _explain(element: Explain, compiler: Any, **options: Any) -> str:
 
 def find_places(user: User, query: ColumnElement[Any], older_than: int | None, limit: int) -> Places:
     """Where the next `limit` tickets lie that meet `query` (a tsquery) and that `user` may see."""
-    expected = estimate(query)
-    if expected <= RARE and (collected := _collect(user, query, older_than, limit)) is not None:
+    if not is_common(query) and (collected := _collect(user, query, older_than, limit)) is not None:
         return collected
-    return _read_back(user, query, older_than, limit, expected)
+    return _read_back(user, query, older_than, limit)
+
+
+def is_common(query: ColumnElement[Any]) -> bool:
+    """Whether so many documents are expected to meet the question that collecting them need not be tried."""
+    in_all = text("SELECT reltuples FROM pg_class WHERE oid = 'search_documents'::regclass")
+    least = max(RARE, CERTAINLY_COMMON * db.session.execute(in_all).scalar_one())
+    return estimate(query) > least
 
 
 def estimate(query: ColumnElement[Any]) -> int:
@@ -112,12 +119,12 @@ def stretch(user: User, query: ColumnElement[Any], lowest: int, below: int, is_f
     return select(found.c.ticket_id, found.c.document_id).order_by(found.c.document_id.desc())
 
 
-def _read_back(user: User, query: ColumnElement[Any], older_than: int | None, limit: int, expected: int) -> Places:
+def _read_back(user: User, query: ColumnElement[Any], older_than: int | None, limit: int) -> Places:
     """A page from stretches; it ends after a bounded way even when it is not full, and says where to go on."""
     pairs: list[tuple[int, int]] = []
     is_first = older_than is None
     below = older_than or (db.session.scalar(select(func.max(SearchDocument.id))) or 0) + 1
-    for lowest in _lowest_ids(below, expected):
+    for lowest in _lowest_ids(query, below):
         rows = db.session.execute(stretch(user, query, lowest, below, is_first).limit(limit + 1)).all()
         pairs += [(row.ticket_id, row.document_id) for row in rows]
         if len(pairs) > limit:
@@ -126,14 +133,15 @@ def _read_back(user: User, query: ColumnElement[Any], older_than: int | None, li
     return Places(pairs, None, below if below > 0 else None)
 
 
-def _lowest_ids(below: int, expected: int) -> Iterator[int]:
-    """Where the stretches begin, going back from `below`; to the very start only where that is not too much."""
+def _lowest_ids(query: ColumnElement[Any], below: int) -> Iterator[int]:
+    """Where the stretches begin, going back from `below`; to the very start only where few more are met."""
     for length in STRETCHES:
         below = max(0, below - length)
         yield below
         if below == 0:
             return
-    if expected <= MOST_IN_REST:
+    rest = select(literal(1)).where(*_meets(query), SearchDocument.id < below).limit(MOST_IN_REST + 1).subquery()
+    if db.session.execute(select(func.count()).select_from(rest)).scalar_one() <= MOST_IN_REST:
         yield 0
 
 
