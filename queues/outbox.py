@@ -18,7 +18,7 @@ from queue import SimpleQueue
 
 import structlog
 from flask import Flask, current_app
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, func, or_, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import aliased
 
@@ -140,17 +140,23 @@ def _lease(due: Select[tuple[int, int]], probe: bool) -> list[Taken]:
 
 
 def _held_up() -> ColumnElement[bool]:
-    """Whether an earlier message of the conversation must leave first."""
+    """Whether an earlier message of the conversation must leave first.
+
+    A subquery with LIMIT is one index probe for each row; an EXISTS compares all due rows with each other.
+    """
     earlier = aliased(OutboxItem)
-    first = or_(
-        earlier.state.in_([DeliveryState.QUEUED, DeliveryState.SENDING]),
-        and_(earlier.state == DeliveryState.DEFERRED, earlier.not_before <= clock.SQL_NOW),
-    )
-    return (
+    first = (
         select(earlier.id)
-        .where(earlier.conversation_id == OutboxItem.conversation_id, earlier.seq < OutboxItem.seq, first)
-        .exists()
+        .where(
+            earlier.conversation_id == OutboxItem.conversation_id,
+            earlier.seq < OutboxItem.seq,
+            earlier.state.in_([DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.SENDING]),
+            or_(earlier.state != DeliveryState.DEFERRED, earlier.not_before <= clock.SQL_NOW),
+        )
+        .order_by(earlier.seq)
+        .limit(1)
     )
+    return first.scalar_subquery().is_not(None)
 
 
 def _lease_end() -> ColumnElement[object]:
