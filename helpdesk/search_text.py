@@ -10,6 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+MOST_SCANNED = 50_000
 MOST_NUMBERS = 60
 MOST_TOKENS = 1500
 MOST_TERMS = 10
@@ -27,7 +28,7 @@ _RUSSIAN_ENDING = {"ці": "ки", "ість": "ость", "ти": "ть"}
 # Each begins only where nothing of its kind stands before, so that long runs are read once.
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _NUMBER = re.compile(r"(?<!\d)\d{1,20}(?:[ \u00a0().\-/]{1,3}\d{1,20}){0,8}")
-_CODE = re.compile(r"(?<![\w-])\w{1,20}(?:[-/_]\w{1,20}){0,4}(?![\w-])")
+_CODE = re.compile(r"(?<![\w-])(?=[^\W\d][\w/-]{0,60}\d|\d[\w/-]{0,60}[^\W\d])\w{1,20}(?:[-/_]\w{1,20}){0,4}(?![\w-])")
 _DIGITS = re.compile(r"\d+")
 _WORD = re.compile(r"\w+", re.UNICODE)
 
@@ -47,9 +48,9 @@ def _drop_fleeting(match: re.Match[str]) -> str:
 
 def tokens(text: str) -> list[str]:
     """Our own tokens of a text: mail addresses with their parts, numbers with all their endings, codes; sorted."""
-    text = text.lower()
+    text = text[:MOST_SCANNED].lower()
     found: set[str] = set()
-    for match in _EMAIL.finditer(text):
+    for match in _EMAIL.finditer(text) if "@" in text else ():
         found |= _address_tokens(match.group())
         if len(found) > MOST_TOKENS:
             break
