@@ -32,6 +32,7 @@ from queues.proofs import Claimed, Proof, claimed, is_our_own, prove
 from queues.routing import route
 
 OWN_MAIL = "our own mail came back"
+BLOCKED = "blocked customer"
 MOST_PARTICIPANTS = 200
 
 
@@ -85,6 +86,8 @@ def _place(placing: Placing, known: Known) -> str | None:
     event, message = placing.event, placing.message
     if is_our_own(message, known):
         return OWN_MAIL
+    if placing.customer.blocked:
+        return BLOCKED
     channel = db.session.get_one(Channel, event.channel_id)
     proof = _of_bounce(placing, known) or prove(message, placing.claims, known)
     conversation = _conversation(placing, channel, proof)

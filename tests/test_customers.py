@@ -9,9 +9,11 @@ import sqlalchemy as sa
 from helpdesk import addresses
 from helpdesk.db import db
 from helpdesk.errors import Conflict, Refused
-from helpdesk.models import Customer, Event, Identity, Organisation, OrganisationDomain, Ticket
+from helpdesk.models import Customer, Event, Identity, InboundEvent, Organisation, OrganisationDomain, Ticket
 from helpdesk.models.customer_merge import likely_duplicates, merge_into, open_merges, undo_merge
 from helpdesk.queries.counters import count_of
+from queues import intake
+from queues.channels.base import Inbound
 
 
 @pytest.mark.parametrize(
@@ -235,3 +237,22 @@ def test_likely_duplicates_are_suggested(cast: Any, make: Any, session: Any) -> 
     assert len(likely_duplicates(by_phone)) == 4
     merge_into(turned, eve, cast.ann)
     assert likely_duplicates(eve) == [by_phone]
+
+
+def test_what_a_blocked_customer_sends_is_left_out_by_name(cast: Any, session: Any) -> None:
+    mail = b"From: Eve <eve@spam.example>\r\nTo: %s\r\nSubject: x\r\n\r\nx" % cast.mailbox.address.encode()
+    eve = Customer.for_identity("email", "eve@spam.example", "Eve")
+
+    def send(key: str) -> tuple[str, str | None]:
+        intake.accept(cast.mailbox.id, Inbound(key, mail))
+        intake.drain()
+        session.expire_all()
+        event = session.scalars(sa.select(InboundEvent).order_by(InboundEvent.id.desc())).first()
+        return event.state, event.reason
+
+    eve.block(cast.sue, True)
+    session.commit()
+    assert send("first") == ("dropped", "blocked customer")
+    eve.block(cast.sue, False)
+    session.commit()
+    assert send("second") == ("ticketed", None)
