@@ -4,7 +4,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from flask import Flask, has_request_context, request, session
-from flask_babel import Babel, format_datetime, get_locale
+from flask_babel import Babel, format_datetime, format_decimal, get_locale
+from flask_babel import gettext as _
 from flask_login import current_user
 
 LANGUAGES = {"en": "English", "ru": "Русский", "uk": "Українська"}
@@ -33,11 +34,23 @@ def local_time(moment: datetime, style: str = "medium") -> str:
     return str(format_datetime(moment.astimezone(ZoneInfo("UTC")), style))
 
 
+def local_size(size: int) -> str:
+    """A number of bytes in the reader's language, short: 900 B, 12 kB, 3.4 MB, 250 GB."""
+    if size < 1000:
+        return _("%(size)s B", size=size)
+    if size < 1_000_000:
+        return _("%(size)s kB", size=round(size / 1000))
+    if size < 10_000_000_000:
+        return _("%(size)s MB", size=format_decimal(round(size / 1_000_000, 1 if size < 10_000_000 else None)))
+    return _("%(size)s GB", size=format_decimal(round(size / 1_000_000_000)))
+
+
 def init_app(app: Flask) -> None:
-    """Add translations (folder `translations` beside this file) and the template helpers for times."""
+    """Add translations (folder `translations` beside this file) and the template helpers for times and sizes."""
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = "translations"
     Babel(app, locale_selector=choose_language, timezone_selector=choose_time_zone)
     app.jinja_env.filters["local_time"] = local_time
+    app.jinja_env.filters["local_size"] = local_size
 
     @app.context_processor
     def names() -> dict[str, object]:
