@@ -91,3 +91,13 @@ def deliver(context: click.Context, channel: str, sender: str | None, recipients
     code, words = deliver_safely(context.find_root().obj, channel, sys.stdin.buffer, sender, list(recipients))
     click.echo(words, err=code != 0)
     context.exit(code)
+
+
+@click.command("demo")
+@needs_app
+def demo() -> None:
+    """Fill an empty installation with a made-up contact centre, and print who can sign in."""
+    from queues.demo.fill import fill
+
+    for line in fill():
+        click.echo(line)

@@ -30,21 +30,28 @@ TARGETS = {
 
 
 class Nemesis(threading.Thread):
-    """Kills one process every `pause` seconds on average. `stop` ends it after its present shot."""
+    """Kills one process every `pause` seconds on average, and once it has killed `enough`, three times as slowly.
 
-    def __init__(self, stack: Stack, intents: Intents, rng: random.Random, pause: float) -> None:
+    `stop` ends it after its present shot.
+    """
+
+    def __init__(self, stack: Stack, intents: Intents, rng: random.Random, pause: float, enough: int) -> None:
         super().__init__(name="nemesis", daemon=True)
         self.stack = stack
         self.intents = intents
         self.rng = rng
         self.pause = pause
+        self.enough = enough
         self.stop = threading.Event()
 
     def run(self) -> None:
         """Shoot, wait, and start a killed parent again."""
-        while not self.stop.wait(self.rng.uniform(0.4, 1.6) * self.pause):
+        while not self.stop.wait(self.rng.uniform(0.4, 1.6) * self._pause()):
             self.shoot()
             self.stack.keep()
+
+    def _pause(self) -> float:
+        return self.pause if len(self.intents.kills) < self.enough else self.pause * 3
 
     def shoot(self) -> None:
         """Kill one process, or a family, of one kind, if there is any now."""

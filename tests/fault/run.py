@@ -111,7 +111,8 @@ def _battle(
         Operator(stack.url, name, OPERATOR_PASSWORD, queue_id, share, scale.seed, intents)
         for name, share in zip(OPERATORS, shares, strict=True)
     ]
-    nemesis = Nemesis(stack, intents, random.Random(rng.random()), 0.9 * scale.seconds / scale.kills)
+    pace = 0.9 * scale.seconds / scale.kills
+    nemesis = Nemesis(stack, intents, random.Random(rng.random()), pace, scale.kills)
     began, told = time.monotonic(), 0.0
     for thread in (senders, nemesis, *operators):
         thread.start()
