@@ -4,6 +4,7 @@ Three short transactions, and none is open while the network is used: prepare, t
 cannot be taken back, then the outcome. Each of them looks at the lease first; whoever lost it leaves the item alone.
 """
 
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -37,6 +38,7 @@ _WITH_ALL = (
     selectinload(OutboxItem.deliveries),
 )
 ATTENTION = frozenset({DeliveryState.FAILED, DeliveryState.BOUNCED})
+RECORD_PAUSES = (0.1, 0.5, 2.0, 5.0, 15.0)  # seconds
 MAY_TRY_AGAIN = frozenset({DeliveryState.FAILED, DeliveryState.UNKNOWN, DeliveryState.BOUNCED})
 
 
@@ -68,7 +70,7 @@ def deliver(taken: Taken) -> None:
     """Send one leased item and record how that went. Needs an application context and no open transaction."""
     try:
         outcome = _send(taken)
-        _record(taken, outcome)
+        _record_surely(taken, outcome)
     except LeaseLost:
         log.warning("outbox item left alone, its lease was lost", item=taken.item_id)
 
@@ -154,6 +156,17 @@ def _mine(taken: Taken) -> tuple[Any, ...]:
     return OutboxItem.id == taken.item_id, OutboxItem.lease_token == taken.token, OutboxItem.state.in_(states)
 
 
+def _record_surely(taken: Taken, outcome: Receipt | DeliveryError) -> None:
+    """Write down how it went, also when the database stumbles: nobody else will ever know."""
+    for pause in RECORD_PAUSES:
+        try:
+            return _record(taken, outcome)
+        except DBAPIError as error:
+            log.warning("outcome not written down yet", item=taken.item_id, error=str(error.orig)[:500])
+            time.sleep(pause)
+    return _record(taken, outcome)
+
+
 def _record(taken: Taken, outcome: Receipt | DeliveryError) -> None:
     with transaction():
         item = _lock(OutboxItem.id == taken.item_id)
@@ -178,22 +191,23 @@ def _wait_for_channel(item: OutboxItem, verdict: Verdict, probe: bool) -> None:
 
 
 def _lock(which: Any) -> OutboxItem | None:
-    """An item and its ticket, both locked, in the order in which everybody locks them: the ticket first."""
-    of_item = select(Message.ticket_id).join(OutboxItem, OutboxItem.message_id == Message.id).where(which)
-    db.session.scalar(
-        select(Ticket)
-        .where(Ticket.id == of_item.scalar_subquery())
-        .with_for_update(of=Ticket, key_share=True)
-        .options(joinedload(Ticket.queue))
-        .execution_options(populate_existing=True)
-    )
-    return db.session.scalar(
+    """An item and its ticket, both locked, in the order in which everybody locks them: the item first."""
+    item = db.session.scalar(
         select(OutboxItem)
         .where(which)
         .with_for_update(of=OutboxItem, key_share=True)
         .options(*_WITH_ALL)
         .execution_options(populate_existing=True)
     )
+    if item is not None and item.message.ticket_id is not None:
+        db.session.scalar(
+            select(Ticket)
+            .where(Ticket.id == item.message.ticket_id)
+            .with_for_update(of=Ticket, key_share=True)
+            .options(joinedload(Ticket.queue))
+            .execution_options(populate_existing=True)
+        )
+    return item
 
 
 def _settle(item: OutboxItem, verdict: Verdict, now: datetime) -> None:

@@ -10,7 +10,7 @@ from helpdesk.db import db
 from helpdesk.errors import NotFound
 from helpdesk.models import Message, Right
 from helpdesk.views.tickets import may_work, thread_context
-from queues import delivery
+from queues import delivery, lanes
 
 pages = Blueprint("sending", __name__)
 
@@ -22,8 +22,9 @@ def retry(message_id: int) -> ResponseReturnValue:
     message = db.session.get(Message, message_id)
     if message is None or message.ticket_id is None:
         raise NotFound(_("There is no such message."))
-    ticket = permissions.get_ticket(current_user, message.ticket_id, Right.WORK, lock=True)
+    ticket = permissions.get_ticket(current_user, message.ticket_id, Right.WORK)
     delivery.retry_failed(current_user, message)
+    lanes.ring_after_commit("outbox")
     db.session.flush()
     if "HX-Request" in request.headers:
         return render_template("tickets/_thread.html", **thread_context(ticket, may_work(ticket)))

@@ -397,3 +397,51 @@ def test_reply_without_any_address_fails_in_words(
     outbox.drain()
     assert fresh(item).delivery == "failed"
     assert "no valid address" in (item.message.delivery_note or "")
+
+
+def test_outcome_is_written_down_when_the_database_stumbles(
+    server: SmtpServer, answered: Answered, fresh: Fresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deadlock or a lost connection after the dot must not turn a sent mail into an unknown one."""
+    from sqlalchemy.exc import OperationalError
+
+    record, failures = delivery._record, [1, 2]
+
+    def stumbling(*args: Any) -> None:
+        if failures:
+            failures.pop()
+            raise OperationalError("UPDATE", {}, Exception("deadlock detected"))
+        record(*args)
+
+    monkeypatch.setattr(delivery, "_record", stumbling)
+    item = answered()
+    outbox.drain()
+    assert fresh(item).delivery == "sent"
+
+
+def test_person_may_hurry_what_is_put_off(
+    server: SmtpServer, answered: Answered, fresh: Fresh, committed: Any, people: Any
+) -> None:
+    item = answered()
+    server.say("connect", CLOSE)
+    outbox.drain()
+    message = fresh(item)
+    assert message.delivery == "deferred"
+    assert outbox.drain() == 0
+    delivery.retry_failed(people.ann, message)
+    committed.commit()
+    outbox.drain()
+    assert fresh(item).delivery == "sent"
+
+
+def test_try_again_by_the_button(server: SmtpServer, answered: Answered, fresh: Fresh, app: Any, people: Any) -> None:
+    from tests.clients import sign_in
+
+    item = answered()
+    server.say("rcpt", "550 5.1.1 no such user")
+    outbox.drain()
+    message = fresh(item)
+    assert sign_in(app, people.carl).post(f"/messages/{message.id}/retries").status_code == 404
+    assert sign_in(app, people.ann).post(f"/messages/{message.id}/retries").status_code == 303
+    outbox.drain()
+    assert fresh(item).delivery == "sent"
