@@ -19,12 +19,13 @@ def create_app(config: "Settings | None" = None) -> "Flask":
     from flask import Flask
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from helpdesk import auth, babel, cli, handlers, headers, models, shell, views
+    from helpdesk import auth, babel, cli, handlers, headers, logs, models, shell, views
     from helpdesk.config import settings
     from helpdesk.db import db
     from helpdesk.keyring import keyring
 
     config = config or settings()
+    logs.configure(config.log_level)
     app = Flask(
         "helpdesk", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "helpdesk/static")
     )
