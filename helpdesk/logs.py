@@ -1,4 +1,4 @@
-"""What processes say of themselves: one line per happening on standard error, from the level that LOG_LEVEL names on."""
+"""What processes say of themselves: one line each on standard error, from the level that LOG_LEVEL names on."""
 
 import logging
 import sys

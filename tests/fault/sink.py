@@ -26,7 +26,7 @@ class Sink:
         self.rng = rng
         self.cut = cut
         self.port = free_port()
-        logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd speaks of its own deprecations for each session
+        logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd's own deprecations, for each session
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificates / "cert.pem", certificates / "key.pem")
         self.controller = Controller(

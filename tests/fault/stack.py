@@ -103,6 +103,7 @@ class Stack:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        tree += [one for one in psutil.Process().children(recursive=True) if self._is_ours(one)]  # adopted orphans
         for process in tree:
             with contextlib.suppress(psutil.Error):
                 process.kill()
@@ -158,6 +159,12 @@ class Stack:
                 if process.status() != psutil.STATUS_ZOMBIE and entry["created"] is not None:
                     named[entry["name"]] = process
         return named
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        """Whether a process works in the stack's data folder; our own children, such as Dovecot, do not."""
+        with contextlib.suppress(psutil.Error):
+            return process.cwd().startswith(str(self.data)) or process.environ().get("HELPDESK_DATA") == str(self.data)
+        return False
 
     def _tree(self) -> list[psutil.Process]:
         assert self.process is not None
