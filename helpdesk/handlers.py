@@ -89,8 +89,12 @@ def init_app(app: Flask) -> None:
             return error
         db.session.rollback()
         sentences = {
+            400: _("Something in this request is missing or not as expected. Reload the page and try again."),
             404: _("There is nothing here, or you may not see it."),
             405: _("This address does not take that kind of request."),
             413: _("That is larger than 32 MB. Send less at once."),
+            500: _("It was noted in the log. Try again; if it happens twice, tell your administrator."),
         }
-        return answer_error(error.code, sentences.get(error.code, error.description or error.name), {})
+        is_ours = error.description != type(error).description  # the library's own words are English only
+        told = error.description if is_ours else sentences.get(error.code)
+        return answer_error(error.code, told or error.description or error.name, {})
