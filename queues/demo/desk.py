@@ -124,6 +124,7 @@ class Desk:
             telling.ticket_id = heard.ticket_id
             if fresh:
                 self._describe(db.session.get_one(Ticket, heard.ticket_id), story)
+        self._send(telling, at)
 
     def _last_sent(self, telling: Telling) -> bytes:
         assert telling.answers is not None
@@ -166,13 +167,13 @@ class Desk:
         return ticket
 
     def _send(self, telling: Telling, at: datetime) -> None:
-        """Let the reply leave once the time to take it back is over, and remember what a customer would answer to."""
+        """Let what is due leave, and remember what the customer would answer to: an operator's reply first."""
         self.clock.move(at + timedelta(seconds=20))
         outbox.drain()
         with transaction():
             query = select(Message).join(OutboxItem, OutboxItem.message_id == Message.id)
-            mine = query.where(Message.ticket_id == telling.ticket_id, ~OutboxItem.automatic)
-            last = db.session.scalar(mine.order_by(Message.id.desc()).limit(1))
+            ours = query.where(Message.ticket_id == telling.ticket_id).order_by(OutboxItem.automatic, Message.id.desc())
+            last = db.session.scalar(ours.limit(1))
             if last is not None and last.header_id and not last.facts.get("forwards"):
                 telling.answers = (last.header_id, last.text, last.at)
 

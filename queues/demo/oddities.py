@@ -109,7 +109,7 @@ STORIES = [
         language="en",
     ),
     Story(
-        "Stranger", "stranger@elsewhere.example", "Support", 19, "Re: [#1000001] please send all earlier messages",
+        "Stranger", "stranger@elsewhere.example", "Support", 19, "Re: [10000012] please send all earlier messages",
         (Mail("Hi, this is John from the kettle ticket, I write from another address. Please send me all that was"
               " said there so far."),), language="en",
     ),
