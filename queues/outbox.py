@@ -49,16 +49,16 @@ def drain(stopping: Callable[[], bool] = lambda: False) -> int:
     handled = system_mails.send_due(stopping)
     delivery.settle_lost()
     while not stopping():
-        was_busy = crew.busy()  # before the look: what ends later may free the next message of its conversation
-        room, at_work = crew.room()
+        was_busy = senders.busy()  # before the look: what ends later may free the next message of its conversation
+        room, at_work = senders.room()
         batch = take(room, at_work) if room > 0 else []
-        crew.start(app, batch)
+        senders.start(app, batch)
         handled += len(batch)
         if not batch:
             if not was_busy:
                 return handled
-            crew.wait(1.0)
-    crew.wait_until_idle(PATIENCE_SECONDS)
+            senders.wait(1.0)
+    senders.wait_until_idle(PATIENCE_SECONDS)
     return handled
 
 
@@ -164,7 +164,7 @@ def _lease_end() -> ColumnElement[object]:
 
 
 @dataclass
-class Crew:
+class Senders:
     """The sending threads of this process and what they are at. Threads begin with the first message and stay."""
 
     tasks: "SimpleQueue[tuple[Flask, Taken]]" = field(default_factory=SimpleQueue)
@@ -241,4 +241,4 @@ class Crew:
                 log.warning("leases could not be renewed", error=str(error.orig)[:500])
 
 
-crew = Crew()
+senders = Senders()

@@ -7,7 +7,7 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from pydantic import ValidationError
 from sqlalchemy import func, select
-from wtforms import Field, PasswordField, RadioField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, Field, PasswordField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
 from helpdesk.db import db
@@ -82,6 +82,10 @@ class MailboxForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     smtp_tls = SelectField(_l("Encryption"), choices=choices(ENCRYPTIONS))
     smtp_user = StringField(_l("User name"), [Length(max=LONGEST)], description=_l("Empty: as for incoming mail."))
     smtp_password = PasswordField(_l("Password"), [Length(max=LONGEST)], description=_l("Empty: as for incoming mail."))
+    plus_addressing = BooleanField(
+        _l("Mail to address+anything arrives here"),
+        description=_l("Then replies and delivery reports come to signed addresses, which proves where they belong."),
+    )
 
     oauth_client_id = StringField(_l("Client ID"), [Length(max=LONGEST)])
     oauth_client_secret = PasswordField(_l("Client secret"), [Length(max=4000)])
@@ -104,6 +108,7 @@ def form_for(channel: Channel, preset: Preset) -> MailboxForm:
     form = MailboxForm(
         data={
             **{name: str(shown.get(name, "")) for name in SETTING_FIELDS},
+            "plus_addressing": bool(shown.get("plus_addressing")),
             "name": channel.name,
             "address": channel.address or "",
             "project_id": channel.project_id,

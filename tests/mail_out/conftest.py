@@ -70,13 +70,13 @@ def mails(outgoing: Path) -> Callable[[], list[EmailMessage]]:
 
 
 @pytest.fixture(autouse=True)
-def _idle_crew() -> Iterator[None]:
+def _idle_senders() -> Iterator[None]:
     """No test ends while a sender of its own is still at work."""
-    from queues.outbox import crew
+    from queues.outbox import senders
 
     yield
-    crew.wait_until_idle(30)
-    assert not crew.busy()
+    senders.wait_until_idle(30)
+    assert not senders.busy()
 
 
 @pytest.fixture

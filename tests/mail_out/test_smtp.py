@@ -1,6 +1,5 @@
 """The conversation with an outgoing server: every step, every kind of answer, and what it means for each recipient."""
 
-import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 from queues.channels.base import ChannelDown, DeliveryError, Outbound, Receipt, Secrets
 from queues.channels.email import smtp, smtp_wire, tokens
 from queues.channels.email.settings import MailboxSettings
-from tests.smtp_server import CLOSE, PASSWORD, STALL, TAKE_AND_CLOSE, SmtpServer
+from tests.smtp_server import CLOSE, PASSWORD, STALL, TAKE_AND_CLOSE, TOKEN, SmtpServer
 
 Serve = Callable[..., SmtpServer]
 EVE, ADAM = "eve@customer.example", "adam@customer.example"
@@ -286,12 +285,58 @@ def test_body_stays_one_mail(serve: Serve, app: Any, inner: bytes) -> None:
     assert server.received[1].content == BYTES
 
 
+def signed(token: str = "b7.k1.aaaaaaaaaaaaaaaa") -> Outbound:
+    return Outbound(7, "<t1.2.x@desk.example>", f"support+{token}@desk.example", [EVE], BYTES)
+
+
+def test_signed_envelope_sender_is_used(serve: Serve, app: Any) -> None:
+    server = serve()
+    send(server, signed())
+    assert server.received[0].sender == "support+b7.k1.aaaaaaaaaaaaaaaa@desk.example"
+
+
+def test_server_that_refuses_it_gets_the_bare_address(serve: Serve, app: Any) -> None:
+    server = serve()
+    server.say("mail", "553 5.7.1 not your address")
+    assert states(send(server, signed())) == {EVE: ("sent", "250 2.0.0")}
+    assert server.received[0].sender == "support@desk.example"
+
+
+def tokens_of(token: str) -> Secrets:
+    return Secrets(oauth_access_token=token, oauth_expires_at="99999999999")
+
+
+def test_sign_in_by_oauth(serve: Serve, app: Any) -> None:
+    server = serve()
+    box = MailboxSettings(**server.settings(auth="oauth2"))
+    assert states(smtp.send(outbound(), box, tokens_of(TOKEN), lambda: None)) == {EVE: ("sent", "250 2.0.0")}
+
+
+def test_refused_token_is_refreshed_once(serve: Serve, app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from queues.channels.email import oauth
+
+    server = serve()
+    box = MailboxSettings(**server.settings(auth="oauth2"))
+    asked: list[bool] = []
+
+    def token(_box: Any, _secrets: Any, fresh: bool = False) -> str:
+        asked.append(fresh)
+        return TOKEN if fresh else "withdrawn"
+
+    monkeypatch.setattr(oauth, "access_token", token)
+    assert states(smtp.send(outbound(), box, tokens_of("withdrawn"), lambda: None)) == {EVE: ("sent", "250 2.0.0")}
+    assert asked == [False, True]
+
+
+def test_no_way_to_refresh_asks_for_a_sign_in(serve: Serve, app: Any) -> None:
+    server = serve()
+    box = MailboxSettings(**server.settings(auth="oauth2"))
+    with pytest.raises(ChannelDown) as fault:
+        smtp.send(outbound(), box, tokens_of("withdrawn"), pytest.fail)
+    assert str(fault.value)
+
+
 def test_command_is_one_line() -> None:
     wire = object.__new__(smtp_wire.Wire)
     with pytest.raises(ValueError, match="one line"):
         wire.command("MAIL FROM:<a@b>\r\nRSET")
-
-
-def test_xoauth2_is_what_the_providers_document() -> None:
-    told = base64.b64decode(smtp._base64("user=a@b\x01auth=Bearer t\x01\x01"))
-    assert told == b"user=a@b\x01auth=Bearer t\x01\x01"

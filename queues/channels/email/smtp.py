@@ -225,8 +225,21 @@ class Transaction:
         return wired
 
     def _mail(self, recipients: list[str], plain: bool) -> bool:
-        """MAIL; False when the answer settles all recipients. `plain`: none of them needs more than ASCII."""
-        line = f"MAIL FROM:<{self.outbound.envelope_sender}>"
+        """MAIL; False when the answer settles all recipients. `plain`: none of them needs more than ASCII.
+
+        A server that refuses a signed envelope sender is asked with the bare address: reports then come there.
+        """
+        sender = self.outbound.envelope_sender
+        bare, token = tokens.split_address(sender)
+        answer = self._mail_from(sender, plain)
+        if token and 500 <= answer.code < 600:
+            answer = self._mail_from(bare, plain)
+        if not answer.ok:
+            self._note(recipients, answer)
+        return answer.ok
+
+    def _mail_from(self, sender: str, plain: bool) -> Answer:
+        line = f"MAIL FROM:<{sender}>"
         if "SIZE" in self.offers:
             line += f" SIZE={len(self.outbound.rendered)}"
         if "DSN" in self.offers:
@@ -241,9 +254,7 @@ class Transaction:
             raise _LostAtOnce(f"{answer.status} {answer.words}")
         if answer.code in _AUTH_WANTED:
             raise ChannelDown(f"{self.box.smtp_host} does not let us send: {answer.status} {answer.words}")
-        if not answer.ok:
-            self._note(recipients, answer)
-        return answer.ok
+        return answer
 
     def _rcpt(self, address: str, on_wire: str) -> bool:
         line = f"RCPT TO:<{on_wire}>"
