@@ -1,10 +1,10 @@
 """A ticket's facts in words: what is stored as kind and payload becomes a sentence in the reader's language."""
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from flask_babel import format_datetime
+from flask_babel import format_datetime, format_timedelta
 from flask_babel import gettext as _
 from sqlalchemy import select
 
@@ -84,8 +84,8 @@ def _opened(payload: Payload, names: Names) -> str:
 
 
 def _claimed(payload: Payload, _names_: Names) -> str:
-    minutes = payload.get("waited_seconds", 0) // 60
-    text = _("Taken after %(minutes)s min of waiting", minutes=minutes)
+    waited = format_timedelta(timedelta(seconds=payload.get("waited_seconds", 0)))
+    text = _("Taken, after %(time)s of waiting", time=waited)
     if payload.get("passed_over"):
         text += ", " + _("passing over %(count)s", count=payload["passed_over"])
     if payload.get("reason"):
@@ -147,7 +147,7 @@ TEXTS: dict[str, Callable[[Payload, Names], str]] = {
     "ticket.released": lambda p, n: _(
         "Handed back to the queue by %(name)s", name=_name(n, "user", p.get("former_owner_id"))
     ),
-    "ticket.handed_over": lambda p, n: _("Handed over to %(name)s", name=_name(n, "user", p.get("owner_id"))),
+    "ticket.handed_over": _handed_over,
     "ticket.moved": lambda p, n: _(
         "Moved from %(before)s to %(after)s",
         before=_name(n, "queue", p["from_queue_id"]),

@@ -240,7 +240,7 @@ def facts(ticket: Ticket, may_work: bool, tags: list[str], people: list[str]) ->
         {"label": _("Tags"), "value": ", ".join(tags), "edit_url": dialog("edit")},
         {"label": _("Taking part"), "value": ", ".join(people), "edit_url": dialog("people")},
         {"label": _("Arrived"), "at": ticket.arrived_at},
-        {"label": _("Waits since"), "at": ticket.first_unanswered_at},
+        {"label": _("Waits since"), "at": ticket.first_unanswered_at, "lasts": True},
         {"label": _("Customer wrote"), "at": ticket.last_customer_at},
         {"label": _("We answered"), "at": ticket.last_reply_at},
     ]

@@ -1,4 +1,5 @@
-// Ages ("5 min") that stay true while the page is open, and countdowns for what can still be taken back.
+// Ages ("5 min", or "5 minutes ago" where data-age says so) that stay true while the page is open, and countdowns for
+// what can still be taken back.
 
 const language = document.documentElement.lang || "en";
 const AHEAD_MS = 60_000;
@@ -13,12 +14,25 @@ const formats = Object.fromEntries(
     new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: unit === "day" ? "long" : "short" }),
   ]),
 );
+const ago = new Intl.RelativeTimeFormat(language, { numeric: "always" });
+const justNow = new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(0, "minute");
 
 /** The age of `moment` (a Date) at `now` in its largest whole unit; under a minute is "0 min" and read as fresh. */
 export function ageText(moment, now = new Date()) {
+  const [count, unit] = age(moment, now);
+  return formats[unit].format(count);
+}
+
+/** How long ago `moment` (a Date) was at `now`, in its largest whole unit. */
+export function agoText(moment, now = new Date()) {
+  const [count, unit] = age(moment, now);
+  return count ? ago.format(-count, unit) : justNow;
+}
+
+function age(moment, now) {
   const seconds = Math.max(0, (now - moment) / 1000);
   const [unit, size] = UNITS.find(([, size]) => seconds >= size) ?? UNITS.at(-1);
-  return formats[unit].format(Math.floor(seconds / size));
+  return [Math.floor(seconds / size), unit];
 }
 
 function refreshAges() {
@@ -27,7 +41,7 @@ function refreshAges() {
     const moment = new Date(element.dateTime);
     // What is still to come keeps the server's words: the hour itself, in the reader's zone.
     if (moment - now > AHEAD_MS) continue;
-    const text = ageText(moment, now);
+    const text = element.dataset.age === "ago" ? agoText(moment, now) : ageText(moment, now);
     if (element.textContent !== text) element.textContent = text;
   }
 }
