@@ -17,7 +17,7 @@ pages = Blueprint("outgoing", __name__)
 PAGE = 50
 
 
-@pages.get("/outgoing")
+@pages.get("/admin/outgoing")
 @administrators_only
 def index() -> ResponseReturnValue:
     """Mails in the folder, the newest first."""
@@ -28,14 +28,14 @@ def index() -> ResponseReturnValue:
     return render_template("outgoing/index.html", mails=shown, older=older)
 
 
-@pages.get("/outgoing/<name>")
+@pages.get("/admin/outgoing/<name>")
 @administrators_only
 def show(name: str) -> ResponseReturnValue:
     """One mail: its envelope, headers and text."""
     return render_template("outgoing/show.html", name=name, mail=read_mail(_read(name)))
 
 
-@pages.get("/outgoing/<name>/raw")
+@pages.get("/admin/outgoing/<name>/raw")
 @administrators_only
 def raw(name: str) -> ResponseReturnValue:
     """The bytes, as a download that no browser opens or runs."""
