@@ -159,7 +159,9 @@ class Dovecot:
             (self.folder / name).mkdir(exist_ok=True)
             if root:
                 shutil.chown(self.folder / name, "dovecot", "dovecot")
-        (self.folder / "users").write_text("")
+        # made at once, because Dovecot looks for changes of the file only once a second
+        self.users = {f"box{number}@desk.example" for number in range(1, 400)}
+        (self.folder / "users").write_text("".join(f"{user}:{{PLAIN}}{PASSWORD}\n" for user in sorted(self.users)))
         oauth = mechanisms = ""
         if self.introspection:
             oauth, mechanisms = OAUTH.format(folder=self.folder), " xoauth2 oauthbearer"
@@ -217,15 +219,25 @@ class Dovecot:
         self.process = None
         (self.folder / "run" / "master.pid").unlink(missing_ok=True)
 
+    def remove(self) -> None:
+        """End the server and forget everything."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def log(self) -> str:
         """The end of the server's log."""
         path = self.folder / "log"
         return path.read_text(errors="replace")[-3000:] if path.exists() else ""
 
-    def add_user(self, user: str, password: str = PASSWORD) -> str:
-        """Make a mailbox; returns its name."""
-        with (self.folder / "users").open("a") as file:
-            file.write(f"{user}:{{PLAIN}}{password}\n")
+    def add_user(self, user: str) -> str:
+        """Make the mailbox of a user, whose password is PASSWORD; returns its name.
+
+        box1 to box399 at desk.example are there from the start; others may need a second to be known.
+        """
+        if user not in self.users:
+            self.users.add(user)
+            with (self.folder / "users").open("a") as file:
+                file.write(f"{user}:{{PLAIN}}{PASSWORD}\n")
         return user
 
     def settings(self, user: str, **more: object) -> dict[str, object]:

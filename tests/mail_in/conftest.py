@@ -43,10 +43,7 @@ def dovecot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dovecot]:
         with environment(SSL_CERT_FILE=server.ca_file, OUTBOUND_ALLOW="127.0.0.1"):
             yield server.start()
     finally:
-        server.stop()
-        import shutil
-
-        shutil.rmtree(folder, ignore_errors=True)
+        server.remove()
 
 
 @pytest.fixture

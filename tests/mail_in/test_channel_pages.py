@@ -172,7 +172,7 @@ def test_check_refuses_private_addresses_with_the_name_of_the_setting(session: A
 
 @pytest.mark.dovecot
 def test_check_tells_each_step(session: Any, dora: Any, cast: Any, dovecot: Dovecot) -> None:
-    user = dovecot.add_user("check@desk.example")
+    user = dovecot.add_user("box399@desk.example")
     cast.mailbox.settings = dovecot.settings(user)
     cast.mailbox.keep_secrets({"password": PASSWORD})
     fragment = dora.post(f"/admin/channels/{cast.mailbox.id}/check", headers={"HX-Request": "true"}).text

@@ -171,7 +171,7 @@ def test_what_others_marked_as_deleted_is_not_touched(
         assert events(committed, channel) == 1
     finally:
         os.environ["SSL_CERT_FILE"] = before
-        server.stop()
+        server.remove()
 
 
 def test_marked_mail_stays_and_is_taken_once(dovecot: Dovecot, mailbox: Any, committed: Any, listening: Any) -> None:

@@ -1,7 +1,6 @@
 """OAuth2 against a local provider whose refresh tokens are good once, and a Dovecot that asks it about tokens."""
 
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,8 +39,7 @@ def trusting_dovecot(issuer: Issuer) -> Iterator[Dovecot]:
     server = Dovecot(folder, introspection=f"{issuer.url}/introspect")
     with environment(SSL_CERT_FILE=server.ca_file):
         yield server.start()
-    server.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    server.remove()
 
 
 def box(issuer: Issuer, **more: Any) -> MailboxSettings:
