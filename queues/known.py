@@ -5,13 +5,15 @@ before the next is looked at. The conversations that the batch touches are locke
 """
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from sqlalchemy import or_, select
 
+from helpdesk import addresses
 from helpdesk.db import db
-from helpdesk.models import Conversation, Identity, Message, Participant, Ticket
+from helpdesk.models import Conversation, Identity, Message, OutboxItem, Participant, Ticket
+from helpdesk.models.customer import phone_region
 from helpdesk.models.ticket import lock_conversations
 from queues.channels.base import Understood
 
@@ -25,7 +27,7 @@ class Known:
     """Tickets, participants and identities that a batch may need, by what messages say of them."""
 
     def __init__(self) -> None:
-        self.sent_hashes: set[bytes] = set()
+        self._sent: dict[bytes, int] = {}
         self._tickets: dict[int, Ticket] = {}
         self._by_hash: dict[bytes, int] = {}
         self._by_number: dict[str, int] = {}
@@ -34,16 +36,22 @@ class Known:
         self._in_conversation: defaultdict[int, list[Ticket]] = defaultdict(list)
 
     @classmethod
-    def load(cls, claims: "Collection[Claimed]", own_hashes: Collection[bytes], ticket_ids: Collection[int]) -> "Known":
-        """Fetch what the claims point at. `own_hashes` are of the messages' own ids, `ticket_ids` of bounced ones."""
+    def load(
+        cls, claims: "Collection[Claimed]", own_hashes: Collection[bytes], bounced: Mapping[int, int | None]
+    ) -> "Known":
+        """Fetch what the claims point at, locked in the order in which everybody locks.
+
+        `own_hashes` are of the messages' own ids, `bounced` maps outbox items that are reported on to their tickets.
+        """
         known = cls()
         hashes = {one for claim in claims for one in claim.hashes}
         known._read_hashes(hashes, set(own_hashes))
         keys = {key for claim in claims for key in claim.number_keys}
         signed = {one for claim in claims for one in (claim.signed_address, claim.signed_id) if one is not None}
-        ids = signed | set(ticket_ids) | set(known._by_hash.values())
+        ids = signed | {one for one in bounced.values() if one is not None} | set(known._by_hash.values())
         conversations = known._find(ids, keys)
         lock_conversations(conversations)
+        _lock_items(bounced)
         known._read_tickets(conversations)
         known._read_people()
         return known
@@ -63,19 +71,27 @@ class Known:
         ticket_id = self._by_number.get(number_key)
         return self.ticket(ticket_id) if ticket_id is not None else None
 
+    def sent_mail(self, header_hash: bytes) -> bytes | None:
+        """The bytes of the mail that we sent under this Message-ID."""
+        message_id = self._sent.get(header_hash)
+        if message_id is None:
+            return None
+        return db.session.scalar(select(OutboxItem.rendered).where(OutboxItem.message_id == message_id))
+
     def takes_part(self, message: Understood, ticket: Ticket) -> bool:
         """Whether the sender is a participant of the ticket's conversation or one of its customer's identities."""
         if not message.sender:
             return False
-        by_identity = (message.namespace, message.sender) in self._identities[ticket.customer_id]
-        return by_identity or message.sender in self._participants[ticket.conversation_id]
+        identity = (message.namespace, addresses.normalise(message.namespace, message.sender, phone_region()))
+        by_identity = identity in self._identities[ticket.customer_id]
+        return by_identity or message.sender.lower() in self._participants[ticket.conversation_id]
 
     def tickets_in(self, conversation: Conversation) -> list[Ticket]:
         """The tickets of a conversation, the newest first."""
         return self._in_conversation[conversation.id]
 
     def participants_in(self, conversation: Conversation) -> set[str]:
-        """The addresses that take part in a conversation; what is added here counts for the rest of the batch."""
+        """The addresses that take part, in lower case; what is added here counts for the rest of the batch."""
         return self._participants[conversation.id]
 
     def learn(self, ticket: Ticket, message: Message) -> None:
@@ -91,15 +107,15 @@ class Known:
         if not hashes and not own:
             return
         rows = db.session.execute(
-            select(Message.header_hash, Message.ticket_id, Message.kind)
+            select(Message.id, Message.header_hash, Message.ticket_id, Message.kind)
             .where(Message.header_hash.in_(hashes | own))
             .order_by(Message.id)
         )
-        for header_hash, ticket_id, kind in rows:
+        for message_id, header_hash, ticket_id, kind in rows:
             if ticket_id is not None:
                 self._by_hash.setdefault(bytes(header_hash), ticket_id)
             if kind == "reply":
-                self.sent_hashes.add(bytes(header_hash))
+                self._sent.setdefault(bytes(header_hash), message_id)
 
     def _find(self, ids: set[int], keys: set[str]) -> set[int]:
         """The conversations of the tickets with these ids or numbers, following merges."""
@@ -118,13 +134,19 @@ class Known:
         return conversations
 
     def _read_tickets(self, conversations: set[int]) -> None:
-        """Read under the lock, so that nobody changes a ticket between reading and writing."""
+        """Read and lock, so that nobody changes a ticket between reading and writing; claims lock nothing else."""
         if not conversations:
             return
-        query = select(Ticket).where(Ticket.conversation_id.in_(conversations)).order_by(Ticket.id.desc())
-        for ticket in db.session.scalars(query.execution_options(populate_existing=True)):
+        query = (
+            select(Ticket)
+            .where(Ticket.conversation_id.in_(conversations))
+            .order_by(Ticket.id)
+            .with_for_update(of=Ticket, key_share=True)
+            .execution_options(populate_existing=True)
+        )
+        for ticket in db.session.scalars(query):
             self._tickets[ticket.id] = ticket
-            self._in_conversation[ticket.conversation_id].append(ticket)
+            self._in_conversation[ticket.conversation_id].insert(0, ticket)
 
     def _read_people(self) -> None:
         conversations = list(self._in_conversation)
@@ -132,8 +154,14 @@ class Known:
             return
         parts = select(Participant.conversation_id, Participant.address)
         for conversation_id, address in db.session.execute(parts.where(Participant.conversation_id.in_(conversations))):
-            self._participants[conversation_id].add(address)
+            self._participants[conversation_id].add(address.lower())
         customers = {ticket.customer_id for ticket in self._tickets.values()}
         identities = select(Identity.customer_id, Identity.namespace, Identity.value)
         for customer_id, namespace, value in db.session.execute(identities.where(Identity.customer_id.in_(customers))):
             self._identities[customer_id].add((namespace, value))
+
+
+def _lock_items(ids: Collection[int]) -> None:
+    if ids:
+        query = select(OutboxItem.id).where(OutboxItem.id.in_(ids)).order_by(OutboxItem.id)
+        db.session.execute(query.with_for_update(key_share=True))

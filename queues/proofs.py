@@ -8,10 +8,12 @@
 from dataclasses import dataclass, field
 
 from helpdesk.models import Ticket
+from helpdesk.models.channel import own_addresses
 from helpdesk.models.ticket import header_hash
 from helpdesk.numbers import number_candidates, number_key
 from queues.channels.base import Understood
 from queues.channels.email import tokens
+from queues.channels.email.compose import plain_text
 from queues.known import Known
 
 MOST_IDS = 100
@@ -70,7 +72,17 @@ def prove(message: Understood, claims: Claimed, known: Known) -> Proof:
 
 
 def is_our_own(message: Understood, known: Known) -> bool:
-    """Whether this is a message that we sent and that came back to us, e.g. by a list or a copy to ourselves."""
+    """Whether this is a mail that we sent and that came back to us, e.g. by a list or a copy to ourselves.
+
+    Whoever got our mail knows its Message-ID and can put it on one of their own. So only our words under our address
+    are ours; a list may have put its footer below them. Everything else is somebody's message, and must not vanish.
+    """
     if message.header_id is None or tokens.ticket_of_message_id(message.header_id) is None:
         return False
-    return header_hash(message.header_id) in known.sent_hashes
+    if tokens.split_address(message.sender)[0] not in own_addresses():
+        return False
+    sent = known.sent_mail(header_hash(message.header_id))
+    if sent is None:
+        return False
+    words, ours = message.text.split(), plain_text(sent).split()
+    return words == ours or (message.nature in {"list", "bulk"} and words[: len(ours)] == ours)

@@ -18,10 +18,15 @@ from helpdesk.models import (
     State,
     Ticket,
 )
+from helpdesk.models.ticket import header_hash
 from helpdesk.queries.counters import ledgers
 from queues import intake
 from queues.channels.base import Inbound
 from queues.channels.email import tokens
+from queues.channels.email.compose import compose, plain_text
+from queues.channels.email.settings import MailboxSettings
+from queues.interpret import OWN_MAIL
+from queues.letters import write_letter
 
 
 class Post:
@@ -162,17 +167,47 @@ def test_refusing_queue_keeps_the_mail_and_answers_politely(session: Any, cast: 
     assert len(answers) == 2  # the acknowledgement of the first mail, and the refusal
 
 
-def test_own_mail_that_comes_back_is_dropped_by_name(session: Any, cast: Any, post: Post) -> None:
+@pytest.fixture
+def sent(session: Any, cast: Any, post: Post) -> OutboxItem:
+    """A reply of ours as it left: its bytes, and the Message-ID that whoever got it knows."""
     ticket = ticket_of(session, post())
     ticket.claim(cast.ann)
-    reply = ticket.reply(cast.ann, Reply(body="Готово"))
-    reply.header_id = tokens.make_message_id(ticket.id, reply.id, "desk.example")
-    from helpdesk.models.ticket import header_hash
-
-    reply.header_hash = header_hash(reply.header_id)
+    reply = ticket.reply(cast.ann, Reply(body="Готово, проверьте, пожалуйста"))
+    item = session.scalars(select(OutboxItem).where(OutboxItem.message_id == reply.id)).one()
+    mail = compose(write_letter(item), MailboxSettings(address=cast.mailbox.address))
+    item.rendered, reply.header_id, reply.header_hash = mail.rendered, mail.header_id, header_hash(mail.header_id)
     session.commit()
-    event = post(sender=cast.mailbox.address, message_id=reply.header_id)
-    assert (event.state, event.reason) == (InboundState.DROPPED, "our own mail came back")
+    return item
+
+
+def test_own_mail_that_comes_back_is_dropped_by_name(post: Post, sent: OutboxItem) -> None:
+    event = post.raw(b"Received: from a list\r\nX-Spam: no\r\n" + sent.rendered)
+    assert (event.state, event.reason) == (InboundState.DROPPED, OWN_MAIL)
+
+
+def test_own_mail_comes_back_from_a_list_with_a_footer(post: Post, sent: OutboxItem, cast: Any) -> None:
+    text = plain_text(sent.rendered) + "\n_____\nСписок рассылки магазина\n"
+    listed = {"list_id": "<shop.example>", "list_post": "<mailto:shop@list.example>"}
+    event = post(cast.mailbox.address, text, message_id=sent.message.header_id, **listed)
+    assert event.reason == OWN_MAIL
+
+
+@pytest.mark.parametrize(
+    ("sender", "same_words"),
+    [
+        ("eve@customer.example", True),  # a customer's program that keeps the id when it sends our mail back
+        ("eve@customer.example", False),
+        ("mallory@evil.example", True),
+        ("", False),  # under our own address, which is no proof either
+    ],
+)
+def test_our_message_id_makes_no_mail_vanish(
+    session: Any, cast: Any, post: Post, sent: OutboxItem, sender: str, same_words: bool
+) -> None:
+    sender = sender or cast.mailbox.address
+    text = plain_text(sent.rendered) if same_words else "А у меня другое: не работает оплата"
+    event = post(sender, text, message_id=sent.message.header_id, subject="Re: Не приходит код")
+    assert text.split()[0] in message_of(session, event).text
 
 
 def test_unreadable_is_quarantined_and_can_be_tried_again(

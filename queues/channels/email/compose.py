@@ -5,6 +5,7 @@ In-Reply-To and References, and only automatic mail says that it is automatic (R
 """
 
 import re
+from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -45,6 +46,14 @@ def compose(letter: Letter, box: MailboxSettings) -> Outbound:
     envelope_sender = tokens.make_bounce_address(sender, letter.item_id) if box.plus_addressing else None
     rendered = wire.EOL.join(lines).encode() + wire.EOL.encode() + _content(letter).as_bytes()
     return Outbound(letter.item_id, header_id, envelope_sender or sender, letter.recipients, rendered)
+
+
+def plain_text(rendered: bytes) -> str:
+    """The text version of a mail that `compose` made."""
+    parts = message_from_bytes(rendered).walk()
+    found = next((part for part in parts if part.get_content_type() == "text/plain"), None)
+    content = found.get_payload(decode=True) if found is not None else None
+    return content.decode("utf-8", "replace") if isinstance(content, bytes) else ""
 
 
 def subject_of(letter: Letter) -> str:
