@@ -85,12 +85,17 @@ def _opened(payload: Payload, names: Names) -> str:
 
 def _claimed(payload: Payload, _names_: Names) -> str:
     waited = format_timedelta(timedelta(seconds=payload.get("waited_seconds", 0)))
-    text = _("Taken, after %(time)s of waiting", time=waited)
-    if payload.get("passed_over"):
-        text += ", " + _("passing over %(count)s", count=payload["passed_over"])
-    if payload.get("reason"):
-        text += ": " + str(payload["reason"])
-    return text
+    return _("Taken, after %(time)s of waiting", time=waited) + _why(payload)
+
+
+def _handed_over(payload: Payload, names: Names) -> str:
+    return _("Handed over to %(name)s", name=_name(names, "user", payload.get("owner_id"))) + _why(payload)
+
+
+def _why(payload: Payload) -> str:
+    """Whom it passed over, and why."""
+    text = ", " + _("passing over %(count)s", count=payload["passed_over"]) if payload.get("passed_over") else ""
+    return text + (f": {payload['reason']}" if payload.get("reason") else "")
 
 
 def _state(payload: Payload, _names_: Names) -> str:
