@@ -28,9 +28,8 @@ pages = Blueprint("tickets", __name__)
 def by_number(number: str) -> ResponseReturnValue:
     """The ticket with this number, however it is written."""
     ticket = find_by_number(number)
-    if ticket is None:
+    if ticket is None or not permissions.sees(current_user, ticket):
         raise NotFound(_("There is no ticket with the number %(number)s.", number=number_key(number)))
-    permissions.get_ticket(current_user, ticket.id)
     return redirect(url_for("tickets.show", ticket_id=ticket.id))
 
 
@@ -165,9 +164,9 @@ def card_context(ticket: Ticket, works: bool) -> dict[str, Any]:
 
 
 def _beside(ticket: Ticket) -> dict[str, Any]:
-    """The list in the pane beside: my tickets when it is mine, else the line of its queue."""
+    """The list in the pane beside: the line of the ticket's queue; my tickets when it is mine, or its queue hidden."""
     now = clock.now()
-    if ticket.owner_id == current_user.id:
+    if ticket.owner_id == current_user.id or not permissions.may(current_user, Right.SEE, ticket.queue_id):
         page, title = owned_by(current_user, limit=30), _("My tickets")
         url, topics = url_for("queues.mine", current=ticket.id), f"user:{current_user.id}"
         return {
