@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import structlog
 from flask_babel import gettext as _
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import ColumnElement, CursorResult, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import joinedload, selectinload
 
@@ -192,6 +192,7 @@ def _wait_for_channel(item: OutboxItem, verdict: Verdict, probe: bool) -> None:
 
 def _lock(which: Any) -> OutboxItem | None:
     """An item and its ticket, both locked, in the order in which everybody locks them: the item first."""
+    db.session.flush()  # what the present transaction has changed must not be lost by reading anew
     item = db.session.scalar(
         select(OutboxItem)
         .where(which)
@@ -341,21 +342,29 @@ def note_bounce(bounce: Bounce) -> Message | None:
     return item.message
 
 
-def ticket_of_bounce(bounce: Bounce) -> int | None:
-    """The ticket whose message a delivery report proves to be about; locks and changes nothing."""
-    item_id = tokens.item_of_bounce_token(bounce.token) if bounce.token else None
-    ids = tokens.read_message_id(bounce.original_header_id) if bounce.original_header_id else None
-    which = OutboxItem.id == item_id if item_id is not None else OutboxItem.message_id == (ids[1] if ids else None)
-    return db.session.scalar(select(Message.ticket_id).join(OutboxItem).where(which))
+def place_of_bounce(bounce: Bounce) -> tuple[int, int | None] | None:
+    """Outbox item and ticket that a delivery report proves to be about; locks and changes nothing."""
+    which = _proved(bounce)
+    if which is None:
+        return None
+    query = select(OutboxItem.id, Message.ticket_id).join(Message, Message.id == OutboxItem.message_id)
+    found = db.session.execute(query.where(which)).first()
+    return None if found is None else (found[0], found[1])
 
 
 def _reported(bounce: Bounce) -> OutboxItem | None:
     """The outbox item that a report is about, locked, if it proves that it saw our mail."""
+    which = _proved(bounce)
+    return None if which is None else _lock(which)
+
+
+def _proved(bounce: Bounce) -> ColumnElement[bool] | None:
+    """The condition on `OutboxItem` that a report proves: by the token of its address, or by a signed Message-ID."""
     item_id = tokens.item_of_bounce_token(bounce.token) if bounce.token else None
     if item_id is not None:
-        return _lock(OutboxItem.id == item_id)
+        return OutboxItem.id == item_id
     ids = tokens.read_message_id(bounce.original_header_id) if bounce.original_header_id else None
-    return _lock(OutboxItem.message_id == ids[1]) if ids else None
+    return OutboxItem.message_id == ids[1] if ids else None
 
 
 def _bounced_delivery(item: OutboxItem, recipient: str) -> Delivery | None:

@@ -2,7 +2,7 @@
 
 A claim is one short transaction that holds the queue's row FOR NO KEY UPDATE and takes the first free ticket in line.
 Skip-locked alone would let two claimers overtake each other; a plain FOR UPDATE would collide with every new ticket.
-Locks are taken in one order: queue, operator, ticket.
+Locks are taken in one order: queue, operator, conversation, ticket.
 """
 
 from flask_babel import gettext as _
@@ -27,7 +27,7 @@ def claim_next(user: User, queue_id: int | None = None, key: str | None = None) 
     None when nobody waits. The same `key` gives the same ticket again, however often it is asked. Raises NotFound,
     Forbidden, or TooMany when the operator's or queue's limit is reached.
     """
-    if key is not None and (earlier := _repeat(user, key)) is not None:
+    if (earlier := repeat(user, key)) is not None:
         return earlier
     ticket = _claim_of(user, queue_id) if queue_id is not None else _claim_oldest(user)
     if key is not None and ticket is not None:
@@ -40,23 +40,15 @@ def claim_this(user: User, ticket_id: int, reason: str | None = None, key: str |
 
     Raises Conflict with the owner's name when somebody was faster, Refused without a needed reason, TooMany.
     """
-    if key is not None and (earlier := _repeat(user, key)) is not None:
+    if (earlier := repeat(user, key)) is not None:
         return earlier
-    queue_id = permissions.get_ticket(user, ticket_id, Right.WORK).queue_id
-    queue = _lock_queue(queue_id)
-    _check_limit(user, queue)
-    ticket = permissions.get_ticket(user, ticket_id, Right.WORK, lock=True)
-    if ticket.queue_id != queue_id:
-        raise Conflict(_("This ticket was moved to another queue just now. Look at it again."))
-    place = position(ticket)
-    skips = place is not None and place > 1
+    seen = permissions.get_ticket(user, ticket_id, Right.WORK)
+    queue = _lock_queue(seen.queue_id)
+    if seen.owner_id != user.id:
+        _check_limit(user, queue)
+    ticket = _lock_ticket(user, ticket_id, queue)
     reason = (reason or "").strip() or None
-    if skips and queue.strict and reason is None:
-        raise Refused(
-            _("Others wait longer in this queue. Take the next one, or say why this one goes first."),
-            needs_reason=True,
-        )
-    ticket.claim(user, reason, passed_over=place - 1 if place is not None and skips else None)
+    ticket.claim(user, reason, _passed_over(ticket, queue, reason))
     if key is not None:
         _remember(user, key, ticket)
     return ticket
@@ -71,12 +63,21 @@ def release(user: User, ticket_id: int) -> Ticket:
     return ticket
 
 
-def hand_over(user: User, ticket_id: int, to: User) -> Ticket:
-    """Make `to` the owner. Raises Refused when `to` may not work in the ticket's queue."""
-    ticket = permissions.get_ticket(user, ticket_id, Right.WORK, lock=True)
+def hand_over(user: User, ticket_id: int, to: User, reason: str | None = None) -> Ticket:
+    """Make `to` the owner. Where that takes a ticket out of its turn, the rules of `claim_this` hold.
+
+    Raises Refused when `to` may not work in the ticket's queue or a reason is needed, TooMany when one takes a ticket
+    oneself and has enough.
+    """
+    seen = permissions.get_ticket(user, ticket_id, Right.WORK)
+    queue = _lock_queue(seen.queue_id)
+    if to.id == user.id and seen.owner_id != user.id:
+        _check_limit(user, queue)
+    ticket = _lock_ticket(user, ticket_id, queue)
     if not permissions.may(to, Right.WORK, ticket.queue_id):
         raise Refused(_("%(name)s may not work in this queue.", name=to.name))
-    ticket.hand_over(user, to)
+    reason = (reason or "").strip() or None
+    ticket.hand_over(user, to, reason, _passed_over(ticket, queue, reason))
     return ticket
 
 
@@ -85,6 +86,13 @@ def move(user: User, ticket_id: int, to: Queue) -> Ticket:
     ticket = permissions.get_ticket(user, ticket_id, Right.WORK, lock=True)
     ticket.move(user, to)
     return ticket
+
+
+def foresee(user: User) -> None:
+    """Lock the queue that `claim_next` would take from, for whoever must lock another ticket in between."""
+    queue_id = oldest_queue(permissions.queue_ids(user, Right.WORK))
+    if queue_id is not None:
+        _lock_queue(queue_id)
 
 
 def _claim_of(user: User, queue_id: int) -> Ticket | None:
@@ -124,6 +132,26 @@ def _lock_queue(queue_id: int) -> Queue:
     return db.session.execute(statement.execution_options(populate_existing=True)).scalar_one()
 
 
+def _lock_ticket(user: User, ticket_id: int, queue: Queue) -> Ticket:
+    ticket = permissions.get_ticket(user, ticket_id, Right.WORK, lock=True)
+    if ticket.queue_id != queue.id:
+        raise Conflict(_("This ticket was moved to another queue just now. Look at it again."))
+    return ticket
+
+
+def _passed_over(ticket: Ticket, queue: Queue, reason: str | None) -> int | None:
+    """How many stand before the ticket. Raises Refused where the queue wants to know why they are passed over."""
+    place = position(ticket)
+    if place is None or place == 1:
+        return None
+    if queue.strict and reason is None:
+        raise Refused(
+            _("Others wait longer in this queue. Take the next one, or say why this one goes first."),
+            needs_reason=True,
+        )
+    return place - 1
+
+
 def _check_limit(user: User, queue: Queue) -> None:
     """Hold the operator's row while counting, so that two claims at once count each other."""
     limits = [limit for limit in (user.claim_limit, queue.claim_limit) if limit is not None]
@@ -141,8 +169,10 @@ def _check_limit(user: User, queue: Queue) -> None:
         )
 
 
-def _repeat(user: User, key: str) -> Ticket | None:
+def repeat(user: User, key: str | None) -> Ticket | None:
     """The ticket that this key got before. A first use reserves the key; a second one waits for the first's end."""
+    if key is None:
+        return None
     reserve = (
         insert(IdempotencyKey)
         .values(user_id=user.id, key=key[:100])

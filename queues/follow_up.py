@@ -40,8 +40,13 @@ def place(tickets: Sequence[Ticket], nature: str, at: datetime) -> tuple[Way, Ti
 
 
 def policy(ticket: Ticket, nature: str, at: datetime) -> Way:
-    """What the queue of a finished ticket does with a follow-up at a moment. A bounce is never refused."""
+    """What the queue of a finished ticket does with a follow-up at a moment. A bounce is never refused.
+
+    Nobody works in a queue that was closed: what follows its tickets is new.
+    """
     queue = ticket.queue
+    if not queue.active:
+        return Way.NEW
     if queue.follow_up == FollowUp.REFUSE and nature != "bounce":
         return Way.REFUSE
     finished = ticket.finished_at or at

@@ -23,7 +23,7 @@ from helpdesk.models import (
 )
 from helpdesk.models.channel import own_addresses
 from helpdesk.models.message import Blob
-from helpdesk.models.ticket import header_hash, lock_conversation, reserve_numbers
+from helpdesk.models.ticket import State, header_hash, lock_conversation, reserve_numbers
 from queues import acknowledge, delivery
 from queues.channels.base import File, Understood
 from queues.follow_up import Way, place
@@ -66,11 +66,11 @@ def _prepare(understood: Sequence[tuple[InboundEvent, Understood]]) -> tuple[lis
     customers = Customer.for_identities(people)
     blobs = iter(files.put_many([file.content for message in messages for file in message.files]))
     claims = [claimed(message) for message in messages]
-    bounced = [delivery.ticket_of_bounce(message.bounce) for message in messages if message.bounce]
+    bounced = dict(filter(None, (delivery.place_of_bounce(message.bounce) for message in messages if message.bounce)))
     known = Known.load(
         claims,
         [header_hash(message.header_id) for message in messages if message.header_id],
-        [ticket_id for ticket_id in bounced if ticket_id is not None],
+        bounced,
     )
     for model in (Message, Conversation, Ticket):
         reserve_ids(model, len(messages))
@@ -89,9 +89,10 @@ def _place(placing: Placing, known: Known) -> str | None:
     if placing.customer.blocked:
         return BLOCKED
     channel = db.session.get_one(Channel, event.channel_id)
-    proof = _of_bounce(placing, known) or prove(message, placing.claims, known)
+    reported = delivery.note_bounce(message.bounce) if message.bounce else None
+    proof = _of_bounce(reported, known) or prove(message, placing.claims, known)
     conversation = _conversation(placing, channel, proof)
-    way, ticket = place(known.tickets_in(conversation), message.nature, event.received_at)
+    way, ticket = place(known.tickets_in(conversation), _weight(message, reported), event.received_at)
     if message.language and placing.customer.language is None and message.nature == "human":
         placing.customer.language = message.language
     row = _write(placing, conversation, proof)
@@ -113,13 +114,18 @@ def _unknown(event: InboundEvent) -> str:
     return f"unknown-sender-{event.channel_id}@invalid"
 
 
-def _of_bounce(placing: Placing, known: Known) -> Proof | None:
+def _of_bounce(reported: Message | None, known: Known) -> Proof | None:
     """A delivery report belongs to the ticket of the message that it reports on."""
-    reported = delivery.note_bounce(placing.message.bounce) if placing.message.bounce else None
-    if reported is None or reported.ticket_id is None:
-        return None
-    ticket = known.ticket(reported.ticket_id)
+    ticket = known.ticket(reported.ticket_id) if reported is not None and reported.ticket_id is not None else None
     return Proof(ticket, "delivery report") if ticket is not None else None
+
+
+def _weight(message: Understood, reported: Message | None) -> str:
+    """The nature of a message for work: a delay, and the fate of an automatic answer, call for nobody."""
+    if message.bounce is None or reported is None:
+        return message.nature
+    calls = message.bounce.action == "failed" and reported.nature == "human"
+    return message.nature if calls else "report"
 
 
 def _conversation(placing: Placing, channel: Channel, proof: Proof) -> Conversation:
@@ -200,8 +206,8 @@ def _take_part(conversation: Conversation, message: Understood, proof: Proof, kn
     people += [(address, name, "to") for name, address in message.to]
     people += [(address, name, "cc") for name, address in message.cc]
     for address, name, role in people[:MOST_PARTICIPANTS]:
-        if address and address not in present and address.lower() not in ours:
-            present.add(address)
+        if address and address.lower() not in present | ours:
+            present.add(address.lower())
             part = Participant(conversation=conversation, address=address, name=name[:200], role=role)
             db.session.add(part)
 
@@ -218,7 +224,9 @@ def _apply(way: Way, ticket: Ticket | None, conversation: Conversation, channel:
 
 
 def _open(conversation: Conversation, channel: Channel, placing: Placing, previous: Ticket | None) -> Ticket:
-    where = route(placing.message, previous.queue_id if previous else channel.queue_id)
+    """A new ticket: in the queue of the one that it follows, unless that queue was closed meanwhile."""
+    follows = previous is not None and previous.queue.active
+    where = route(placing.message, previous.queue_id if previous and follows else channel.queue_id)
     return Ticket.open(
         conversation,
         db.session.get_one(Queue, where.queue_id),
@@ -236,5 +244,5 @@ def _answer(way: Way, ticket: Ticket, row: Message, placing: Placing) -> None:
         return
     if way == Way.NEW:
         acknowledge.acknowledge(ticket, row)
-    elif way == Way.REFUSE:
+    elif way == Way.REFUSE and ticket.state != State.SPAM:
         acknowledge.refuse(ticket, row)

@@ -121,10 +121,12 @@ class Released(Fact, kind="ticket.released"):
 
 @dataclass(frozen=True)
 class HandedOver(Fact, kind="ticket.handed_over"):
-    """The ticket went to another person."""
+    """The ticket went to another person; `reason` where it was not the next in line."""
 
     former_owner_id: int | None
     owner_id: int
+    reason: str | None = None
+    passed_over: int | None = None
 
 
 @dataclass(frozen=True)

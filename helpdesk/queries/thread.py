@@ -57,8 +57,13 @@ def people(ticket: Ticket) -> list[User]:
 
 
 def last_inbound(ticket: Ticket) -> Message | None:
-    """The customer's latest message on the ticket that a person wrote, else the latest of any kind."""
-    query = select(Message).where(Message.ticket_id == ticket.id, Message.kind == "inbound")
+    """The latest message on the ticket that a person wrote, else the latest of any kind; none of a stranger's.
+
+    Whoever answers a forwarded mail, or found a reply address, is no participant: answers do not go to them by default.
+    """
+    query = select(Message).where(
+        Message.ticket_id == ticket.id, Message.kind == "inbound", ~Message.facts.has_key("non_participant")
+    )
     human = query.where(Message.nature == "human").order_by(Message.id.desc()).limit(1)
     return db.session.scalar(human) or db.session.scalar(query.order_by(Message.id.desc()).limit(1))
 

@@ -12,7 +12,8 @@ from sqlalchemy import or_, select
 from helpdesk.capabilities import capabilities_of
 from helpdesk.db import db
 from helpdesk.errors import Refused
-from helpdesk.models import Attachment, CannedReply, Channel, Draft, Participant, Ticket
+from helpdesk.models import Attachment, CannedReply, Draft, Participant, Ticket
+from helpdesk.models.channel import own_addresses
 from helpdesk.models.ticket.states import Kind
 from helpdesk.queries.thread import last_inbound
 
@@ -48,6 +49,8 @@ def composer(ticket: Ticket, newest_id: int) -> dict[str, Any]:
 def _why_no_reply(ticket: Ticket, to: list[str]) -> str:
     if ticket.kind == Kind.FINISHED:
         return _("This ticket is finished. Reopen it to write to the customer; notes are always possible.")
+    if ticket.kind == Kind.PAUSED:
+        return _("This ticket is paused. Wake it up to write to the customer; notes are always possible.")
     if not to:
         return _("No address of the customer is known, so nothing can be sent.")
     return ticket.why_not_answer(current_user)
@@ -65,9 +68,8 @@ def answer_to(ticket: Ticket) -> list[str]:
 
 def others(ticket: Ticket, to: list[str]) -> list[str]:
     """The other participants of the conversation, without our own addresses."""
-    ours = {address.lower() for address in db.session.scalars(select(Channel.address)) if address}
     query = select(Participant.address).where(Participant.conversation_id == ticket.conversation_id)
-    left_out = ours | {address.lower() for address in to}
+    left_out = own_addresses() | {address.lower() for address in to}
     found = db.session.scalars(query.order_by(Participant.id).limit(MOST_RECIPIENTS))
     return [address for address in found if address.lower() not in left_out]
 

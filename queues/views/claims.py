@@ -59,7 +59,7 @@ def hand_over(ticket_id: int) -> ResponseReturnValue:
     to = db.session.get(User, request.form.get("user_id", type=int) or 0)
     if to is None:
         raise NotFound(_("There is no such person."))
-    return back_to(fifo.hand_over(current_user, ticket_id, to))
+    return back_to(fifo.hand_over(current_user, ticket_id, to, request.form.get("reason")))
 
 
 @pages.post("/tickets/<int:ticket_id>/move")
@@ -76,9 +76,14 @@ def move(ticket_id: int) -> ResponseReturnValue:
 @login_required
 def finish_and_next(ticket_id: int) -> ResponseReturnValue:
     """Finish this ticket and take the oldest of all my queues, in one step."""
-    finish_from_form(locked(ticket_id))
-    db.session.flush()
-    return _show(fifo.claim_next(current_user, key=_key()))
+    key = _key()
+    ticket = fifo.repeat(current_user, key)
+    if ticket is None:
+        fifo.foresee(current_user)
+        finish_from_form(locked(ticket_id))
+        db.session.flush()
+        ticket = fifo.claim_next(current_user, key=key)
+    return _show(ticket)
 
 
 def _key() -> str | None:

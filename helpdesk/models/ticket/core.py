@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, func, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from helpdesk import live
@@ -14,6 +14,7 @@ from helpdesk.models.conversation import Conversation
 from helpdesk.models.customer import Customer
 from helpdesk.models.event import Event, Fact
 from helpdesk.models.inbound import Tally
+from helpdesk.models.message import DeliveryState, Message, MessageKind
 from helpdesk.models.project import Project
 from helpdesk.models.queue import Queue, QueueClock
 from helpdesk.models.ticket.states import KIND, Kind, Priority, State
@@ -81,8 +82,9 @@ class TicketCore:
         Nothing is flushed or committed here. Blocks do not nest.
         """
         before, queue_before, owner_before = self._counted(), self.queue_id, self.owner_id
+        kind_before = self.kind
         yield
-        self._settle()
+        self._settle(kind_before)
         self._count(before)
         self.version += 1
         if fact is not None:
@@ -105,7 +107,31 @@ class TicketCore:
             )
         )
 
-    def _settle(self) -> None:
+    def wind_back(self) -> None:
+        """Read the clocks of answering anew from what was said, because an answer or a closing was undone.
+
+        To be called in a block of `changing`.
+        """
+        said = select(Message).where(Message.ticket_id == self.id, Message.nature == "human")
+        answer = db.session.scalar(
+            said.where(
+                Message.kind == MessageKind.REPLY,
+                Message.delivery != DeliveryState.CANCELLED,
+                ~Message.facts.has_key("forwards"),
+            )
+            .order_by(Message.seq.desc())
+            .limit(1)
+        )
+        unanswered = select(func.min(Message.at)).where(
+            Message.ticket_id == self.id,
+            Message.kind == MessageKind.INBOUND,
+            Message.nature == "human",
+            Message.seq > (answer.seq if answer else 0),
+        )
+        self.last_reply_at = answer.at if answer else None
+        self.first_unanswered_at = db.session.scalar(unanswered)
+
+    def _settle(self, kind_before: str) -> None:
         """Derive what follows from the plain columns: kind, the occupied place, and the place in line."""
         self.kind = KIND[State(self.state)]
         self.occupies = f"conv:{self.conversation_id}" if self.kind == Kind.ACTIVE else None
@@ -113,8 +139,8 @@ class TicketCore:
         self.line_at = resolve_line_at(self, queue)
         if not queue.by_priority:
             self.line_class = 0
-        elif self.line_class > 0 or self.priority == Priority.URGENT:
-            self.line_class = self.priority
+        elif self.line_class > 0 or self.priority == Priority.URGENT or kind_before != self.kind:
+            self.line_class = self.priority  # 0 is whoever was promoted, for as long as they stand in line
 
     def _counted(self) -> set[tuple[str, str]]:
         """The counters that this ticket is part of as it stands."""

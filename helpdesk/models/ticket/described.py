@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from flask_babel import gettext as _
 from sqlalchemy import ForeignKey, UniqueConstraint, delete, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from helpdesk.db import Id, Model, Now, db
@@ -92,7 +93,8 @@ class Described(TicketCore):
 
     def retype(self, by: Actor, request_type: str) -> None:
         """Change the type of the request (free word, up to 100 characters)."""
-        self._set(by, "request_type", request_type[:100].strip(), self.request_type, request_type)
+        request_type = request_type[:100].strip()
+        self._set(by, "request_type", request_type, self.request_type, request_type)
 
     def categorise(self, by: Actor, category: Category | None) -> None:
         """Put the ticket into a category of the managed list, or into none."""
@@ -156,10 +158,6 @@ class Described(TicketCore):
 
 
 def _tag_id(name: str) -> int:
-    found = db.session.scalar(select(Tag.id).where(Tag.name == name))
-    if found is not None:
-        return found
-    tag = Tag(name=name)
-    db.session.add(tag)
-    db.session.flush()
-    return tag.id
+    """The tag's id, made where it is new; somebody else may be making it at this moment."""
+    db.session.execute(insert(Tag).values(name=name).on_conflict_do_nothing())
+    return db.session.execute(select(Tag.id).where(Tag.name == name)).scalar_one()

@@ -44,7 +44,7 @@ class Owned(TicketCore):
             self.owner = None
             self.owner_id = None
 
-    def hand_over(self, by: Actor, to: User) -> None:
+    def hand_over(self, by: Actor, to: User, reason: str | None = None, passed_over: int | None = None) -> None:
         """Make `to` the owner, without asking them. Rights of `to` in the queue are the caller's to check."""
         if not to.active:
             raise Refused(_("%(name)s does not work here any more.", name=to.name))
@@ -52,7 +52,7 @@ class Owned(TicketCore):
             raise Refused(_("This ticket is finished and stays with its owner."))
         if to.id == self.owner_id:
             return
-        with self.changing(by, HandedOver(self.owner_id, to.id)):
+        with self.changing(by, HandedOver(self.owner_id, to.id, reason, passed_over)):
             self.owner = to
             self.owner_id = to.id
             if self.state == State.NEW:

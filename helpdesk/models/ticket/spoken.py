@@ -6,19 +6,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from flask_babel import gettext
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from helpdesk import clock
 from helpdesk.config import settings
 from helpdesk.db import db, new_id
 from helpdesk.errors import Conflict, Refused
-from helpdesk.models.conversation import Conversation
+from helpdesk.models.channel import own_addresses
+from helpdesk.models.conversation import Conversation, Participant
 from helpdesk.models.event import CustomerWrote, DeliveryChanged, Noted, Replied, ReplyUndone
 from helpdesk.models.message import Attachment, DeliveryState, Message, MessageKind
 from helpdesk.models.outbox import Delivery, OutboxItem
 from helpdesk.models.search import index_document
 from helpdesk.models.ticket.core import TicketCore
 from helpdesk.models.ticket.described import TicketPerson
+from helpdesk.models.ticket.states import Kind, State
 from helpdesk.models.user import User
 
 MOST_BODY = 200_000
@@ -47,20 +49,21 @@ class Spoken(TicketCore):
     def hear(self, message: Message, nature: str, at: datetime) -> None:
         """Take a customer's message that came in. Only a person's words run the clocks; a nudge moves nothing back."""
         with self.changing(message.customer):
-            if nature == "human" and self.kind != "finished":
-                self.last_customer_at = at
-                if self.first_unanswered_at is None:
-                    self.first_unanswered_at = at
+            if nature == "human" and self.kind != Kind.FINISHED:
+                self.last_customer_at = max(self.last_customer_at or at, at)
+                self.first_unanswered_at = min(self.first_unanswered_at or at, at)
         self.record(message.customer, CustomerWrote(message.id, nature, self.line_at.isoformat()))
 
     def reply(self, by: User | None, reply: Reply) -> Message:
         """Write to the customer: a message and its outbox item in this transaction, sent after the undo time.
 
-        Raises Refused on a finished ticket or an empty or oversized body, and Conflict when something was said
-        since the author last looked; its details hold `unseen`, the ids of the messages they have not seen.
+        Raises Refused on a ticket that is not active or for an empty or oversized body, and Conflict when something was
+        said since the author last looked; its details hold `unseen`, the ids of the messages they have not seen.
         """
-        if self.kind == "finished" and not reply.automatic:
+        if not reply.automatic and self.kind == Kind.FINISHED:
             raise Refused(gettext("This ticket is finished: nothing can be sent on it. Reopen it first."))
+        if not reply.automatic and self.kind == Kind.PAUSED:
+            raise Refused(gettext("This ticket is paused: nothing can be sent on it. Wake it up first."))
         if by is not None and (refusal := self.why_not_answer(by)):
             raise Refused(refusal)
         if not reply.body.strip() and not reply.files:
@@ -82,8 +85,11 @@ class Spoken(TicketCore):
             if answers:
                 self.last_reply_at = message.at
                 self.first_unanswered_at = None
-                if self.state == "new":
-                    self.state = "open"
+                self.line_class = self.priority if self.queue.by_priority else 0  # promoted no more: it was served
+                if self.state == State.NEW:
+                    self.state = State.OPEN
+        if answers:
+            self._invite(conversation, [*reply.to, *reply.cc])
         return message
 
     def why_not_answer(self, by: User) -> str:
@@ -123,10 +129,9 @@ class Spoken(TicketCore):
         item.state = DeliveryState.CANCELLED
         item.finished_at = clock.now()
         message.delivery = DeliveryState.CANCELLED
-        before = message.facts.get("clock_before")
+        db.session.flush()
         with self.changing(by, ReplyUndone(message.id)):
-            if before and self.first_unanswered_at is None:
-                self.first_unanswered_at = datetime.fromisoformat(before)
+            self.wind_back()
 
     def note_delivery(self, by: User | None, message: Message, state: str, words: str | None = None) -> None:
         """Show what is known of an outgoing message; `words` are the other side's own."""
@@ -136,12 +141,13 @@ class Spoken(TicketCore):
 
     def unseen_since(self, seen_id: int) -> list[Message]:
         """Messages by the customer or other operators to the customer, later than the one with id `seen_id`."""
-        seen = select(Message.seq).where(Message.id == seen_id).scalar_subquery()
+        here = Message.conversation_id == self.conversation_id
+        seen = select(Message.seq).where(Message.id == seen_id, here).scalar_subquery()
         query = (
             select(Message)
             .where(
                 Message.ticket_id == self.id,
-                Message.seq > seen,
+                Message.seq > func.coalesce(seen, 0),  # whoever names a message of elsewhere has seen nothing
                 Message.kind.in_([MessageKind.INBOUND, MessageKind.REPLY]),
                 Message.nature == "human",
                 Message.delivery.is_distinct_from(DeliveryState.CANCELLED),
@@ -178,6 +184,14 @@ class Spoken(TicketCore):
         index_document("message", message.id, self.id, body)
         return message
 
+    def _invite(self, conversation: Conversation, addresses: list[str]) -> None:
+        """Whoever an operator writes to takes part from now on, so that their answers find the ticket."""
+        known = select(func.lower(Participant.address)).where(Participant.conversation_id == conversation.id)
+        present = own_addresses() | set(db.session.scalars(known))
+        for address in dict.fromkeys(addresses):
+            if address.lower() not in present:
+                db.session.add(Participant(conversation_id=conversation.id, address=address, role="to"))
+
     def _adopt(self, message: Message, files: list[Attachment]) -> None:
         for file in files:
             file.message = message
@@ -185,8 +199,6 @@ class Spoken(TicketCore):
 
     def _enqueue(self, message: Message, reply: Reply) -> None:
         delay = 0 if reply.automatic else settings().undo_seconds
-        if self.first_unanswered_at is not None:
-            message.facts = {**message.facts, "clock_before": self.first_unanswered_at.isoformat()}
         item = OutboxItem(
             message=message,
             channel_id=self.queue.reply_channel_id or self.channel_id,

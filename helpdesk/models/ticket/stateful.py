@@ -7,7 +7,7 @@ What each event does to each kind of state (rule: at most one active ticket in a
 | customer's message | stays, clocks run | wakes | queue's policy: new linked, reopen within N days, refuse |
 | automatic message, bounce | stays, no clock | stays | recorded; opens nothing unless no ticket exists at all |
 | pending time over | - | wakes, or stays with a recorded reason where another ticket is active | - |
-| reopen, undo of closing or spam | - | - | active, or refused where another ticket is active |
+| reopen, undo of closing or spam | - | - | active with its clocks, or refused where another ticket is active |
 | operator's pause | paused | new time | refused |
 | operator's finish | finished | finished | refused |
 """
@@ -23,6 +23,7 @@ from helpdesk.errors import Conflict, Refused
 from helpdesk.models.event import StateChanged, StateKept
 from helpdesk.models.ticket.core import Actor, TicketCore
 from helpdesk.models.ticket.states import CLOSING, KIND, MOVES, Kind, State
+from helpdesk.models.user import User
 
 
 class Stateful(TicketCore):
@@ -64,12 +65,16 @@ class Stateful(TicketCore):
             raise Refused(_("This ticket is not finished."))
         if self.merged_into_id is not None:
             raise Refused(_("This ticket was merged into another one; undo the merge first."))
+        if not self.queue.active:
+            raise Refused(_("The queue of this ticket is closed. Move the ticket to another queue first."))
         if self.rival_id() is not None:
             raise Conflict(_("Another ticket of this conversation is active. Finish or pause that one first."))
         with self.changing(by, StateChanged(self.state, State.OPEN, cause=cause)):
             self.state = State.OPEN
             self.finished_at = None
             self.closing_reason = None
+            if isinstance(by, User):  # who undoes a closing gives the customer their place in line back
+                self.wind_back()
 
     def rival_id(self) -> int | None:
         """Id of another ticket that is active in this conversation, if there is one."""
