@@ -208,7 +208,7 @@ def _understand_all(batch: list[Taken]) -> list[tuple[Taken, Outcome | None]]:
 def _understand(taken: Taken) -> Outcome:
     """Parse outside any transaction. A refusal is a value: it becomes the event's reason."""
     if taken.attempts > MOST_ENDINGS:
-        return NotUnderstood(f"It ended the worker {MOST_ENDINGS} times while it was read.")
+        return NotUnderstood(_("It ended the worker %(count)s times while it was read.", count=MOST_ENDINGS))
     try:
         return adapter_for(taken.kind).parse(taken.inbound)
     except (NotUnderstood, Dropped) as refusal:

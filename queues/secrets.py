@@ -7,6 +7,8 @@ at a time does it, under a lock of its own and with no transaction open meanwhil
 import time
 from collections.abc import Callable
 
+from flask_babel import gettext as _
+
 from helpdesk.db import db, transaction
 from helpdesk.models import Channel
 from queues.channels.base import Secrets, SourceTrouble
@@ -32,7 +34,7 @@ class StoredSecrets(Secrets):
             until = time.monotonic() + LONGEST_WAIT
             while not lock.take():
                 if time.monotonic() > until:
-                    raise SourceTrouble("The secrets of this channel are being changed elsewhere. Try again.")
+                    raise SourceTrouble(_("The secrets of this channel are being changed elsewhere. Try again."))
                 time.sleep(0.2)
             with transaction():
                 before = self._channel().secrets

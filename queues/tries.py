@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from flask_babel import gettext as _
+
 from helpdesk.models.message import DeliveryState
 from queues.channels.base import ChannelDown, DeliveryError, Receipt, RecipientResult
 
@@ -75,14 +77,15 @@ def _of_error(error: DeliveryError, recipients: list[str]) -> dict[str, Recipien
 def _of_receipt(receipt: Receipt, recipients: list[str]) -> dict[str, RecipientResult]:
     told = {result.address: result for result in receipt.results}
     state = DeliveryState.UNKNOWN if receipt.unknown else DeliveryState.DEFERRED
-    words = "The connection was lost after the message was handed over." if receipt.unknown else ""
+    words = _("The connection was lost after the message was handed over.") if receipt.unknown else ""
     return {address: told.get(address) or RecipientResult(address, state, words=words) for address in recipients}
 
 
 def _given_up(result: RecipientResult) -> RecipientResult:
     if result.state != DeliveryState.DEFERRED:
         return result
-    return RecipientResult(result.address, DeliveryState.FAILED, result.code, f"Given up after 4 days. {result.words}")
+    words = _("Given up after 4 days. %(words)s", words=result.words)
+    return RecipientResult(result.address, DeliveryState.FAILED, result.code, words)
 
 
 def _pause(deferred: list[RecipientResult], found: dict[str, RecipientResult], attempts: int) -> timedelta:

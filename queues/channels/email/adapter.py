@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from pydantic import ValidationError
 
@@ -96,7 +97,7 @@ class EmailAdapter(Adapter):
 
         if not settings.get("smtp_host"):
             return local.put(outbound, before_last_byte)
-        sender, _ = tokens.split_address(outbound.envelope_sender)
+        sender, _token = tokens.split_address(outbound.envelope_sender)
         return smtp.send(outbound, _mailbox(settings, sender), secrets, before_last_byte)
 
 
@@ -106,7 +107,7 @@ def _mailbox(settings: dict[str, Any], address: str) -> MailboxSettings:
         return MailboxSettings.model_validate({**settings, "address": settings.get("address") or address})
     except ValidationError as error:
         fields = ", ".join(sorted({".".join(map(str, fault["loc"])) for fault in error.errors()}))
-        raise DeliveryError(f"The settings of this mailbox cannot be used: {fields}.") from error
+        raise DeliveryError(_("The settings of this mailbox cannot be used: %(fields)s.", fields=fields)) from error
 
 
 @cache

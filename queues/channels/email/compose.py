@@ -10,6 +10,8 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
+from flask_babel import gettext as _
+
 from queues.channels.base import DeliveryError, File, Letter, Outbound
 from queues.channels.email import bodies, tokens, wire
 from queues.channels.email.settings import MailboxSettings
@@ -26,10 +28,10 @@ def compose(letter: Letter, box: MailboxSettings) -> Outbound:
     """The mail for `letter`. Raises DeliveryError, permanent when there is nobody to send it to."""
     sender = wire.wire_address(box.address)
     if sender is None:
-        raise DeliveryError(f"{box.address} is not an address that mail can be sent from.")
+        raise DeliveryError(_("%(address)s is not an address that mail can be sent from.", address=box.address))
     to, cc = _people(letter.to), _people(letter.cc)
     if not to and not cc:
-        raise DeliveryError("There is no valid address to send this to.", permanent=True)
+        raise DeliveryError(_("There is no valid address to send this to."), permanent=True)
     domain = sender.rpartition("@")[2]
     header_id = letter.header_id or tokens.make_message_id(letter.ticket_id, letter.message_id, domain)
     lines = [

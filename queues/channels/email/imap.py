@@ -66,12 +66,12 @@ class _Wire(imaplib.IMAP4):
 
     def starttls(self, ssl_context: ssl.SSLContext | None = None) -> Any:
         if ssl_context is None or "STARTTLS" not in self.capabilities:
-            raise self.abort("The server offers no encryption (STARTTLS).")
+            raise self.abort(_("The server offers no encryption (STARTTLS)."))
         kind, data = self._simple_command("STARTTLS")
         if kind != "OK":
-            raise self.abort("The server refuses encryption (STARTTLS).")
+            raise self.abort(_("The server refuses encryption (STARTTLS)."))
         if self._buffer:
-            raise self.abort("The server spoke before the encryption began.")
+            raise self.abort(_("The server spoke before the encryption began."))
         self._wrap(ssl_context)
         self._tls_established = True
         self._get_capabilities()
@@ -96,7 +96,13 @@ class _Wire(imaplib.IMAP4):
 
     def read(self, size: int) -> bytes:
         if size > self._bytes_left:
-            raise self.abort(f"The server announces {size} bytes where at most {self._bytes_left} were asked for.")
+            raise self.abort(
+                _(
+                    "The server announces %(size)s bytes where at most %(most)s were asked for.",
+                    size=size,
+                    most=self._bytes_left,
+                )
+            )
         self._bytes_left -= size
         while len(self._buffer) < size:
             if not self._receive():
@@ -108,12 +114,12 @@ class _Wire(imaplib.IMAP4):
         while (end := self._buffer.find(b"\n", start)) < 0:
             start = len(self._buffer)
             if start > min(LINE_BYTES, self._bytes_left):
-                raise self.abort(f"The server sends a line of more than {start} bytes.")
+                raise self.abort(_("The server sends a line of more than %(size)s bytes.", size=start))
             if not self._receive():
                 return self._cut(start)
         self._bytes_left -= end + 1
         if self._bytes_left < 0:
-            raise self.abort("The server says far more than it was asked for.")
+            raise self.abort(_("The server says far more than it was asked for."))
         return self._cut(end + 1)
 
     def _cut(self, size: int) -> bytes:

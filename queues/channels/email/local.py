@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from flask_babel import gettext as _
+
 from helpdesk.config import settings
 from queues.channels.base import DeliveryError, Outbound, Receipt, RecipientResult
 from queues.channels.email import wire
@@ -40,8 +42,14 @@ def put(outbound: Outbound, before_last_byte: Callable[[], None]) -> Receipt:
     try:
         _write(settings().outgoing, name, head.encode() + outbound.rendered, before_last_byte)
     except OSError as error:
-        raise DeliveryError(f"The mail could not be written into {settings().outgoing}: {error.strerror}.") from error
-    return Receipt([RecipientResult(address, "sent", words="local folder") for address in outbound.recipients], name)
+        raise DeliveryError(
+            _(
+                "The mail could not be written into %(folder)s: %(words)s.",
+                folder=settings().outgoing,
+                words=error.strerror,
+            )
+        ) from error
+    return Receipt([RecipientResult(address, "sent", words=_("local folder")) for address in outbound.recipients], name)
 
 
 def _write(folder: Path, name: str, content: bytes, before_last_byte: Callable[[], None]) -> None:

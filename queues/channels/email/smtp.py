@@ -10,9 +10,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from flask_babel import gettext as _
+
 from helpdesk.outbound import OutboundRefused
 from queues.channels.base import ChannelDown, DeliveryError, Outbound, Receipt, RecipientResult, Secrets, SourceTrouble
 from queues.channels.email import tokens, wire
+from queues.channels.email.problems import N_
 from queues.channels.email.settings import MailboxSettings, password_for_smtp
 from queues.channels.email.smtp_wire import ANSWER_SECONDS, DATA_SECONDS, DOT_SECONDS, Answer, Lost, Wire
 
@@ -51,7 +54,7 @@ def send(
     try:
         return _use(open_session(box, secrets), box, outbound, before_last_byte)
     except _LostAtOnce as lost:
-        raise ChannelDown(f"{box.smtp_host} ends the connection: {lost}.") from lost
+        raise ChannelDown(_("%(host)s ends the connection: %(words)s.", host=box.smtp_host, words=lost)) from lost
 
 
 def open_session(box: MailboxSettings, secrets: Secrets, patience: float = DOT_SECONDS) -> Session:
@@ -65,12 +68,19 @@ def open_session(box: MailboxSettings, secrets: Secrets, patience: float = DOT_S
         raise ChannelDown(error.message) from error
     except OSError as error:
         words = error.strerror or str(error)
-        raise ChannelDown(f"{box.smtp_host} cannot be reached on port {box.smtp_port}: {words}.") from error
+        raise ChannelDown(
+            _(
+                "%(host)s cannot be reached on port %(port)s: %(words)s.",
+                host=box.smtp_host,
+                port=box.smtp_port,
+                words=words,
+            )
+        ) from error
     try:
         return Session(connection, _begin(connection, box, secrets))
     except Lost as error:
         connection.close()
-        raise ChannelDown(f"{box.smtp_host} cannot be used: {error}.") from error
+        raise ChannelDown(_("%(host)s cannot be used: %(words)s.", host=box.smtp_host, words=error)) from error
     except SourceTrouble as error:  # nobody is signed in any more, or the identity provider is away
         connection.close()
         raise ChannelDown(str(error)) from error
@@ -82,12 +92,12 @@ def open_session(box: MailboxSettings, secrets: Secrets, patience: float = DOT_S
 def _begin(connection: Wire, box: MailboxSettings, secrets: Secrets) -> dict[str, str]:
     if box.smtp_tls == "ssl":
         connection.encrypt()
-    _expect_yes(connection.answer(ANSWER_SECONDS), box, "does not take mail at the moment")
+    _expect_yes(connection.answer(ANSWER_SECONDS), box, N_("%(host)s does not take mail at the moment: %(words)s"))
     offers = _introduce(connection, box)
     if box.smtp_tls == "starttls":
         if "STARTTLS" not in offers:
-            raise ChannelDown(f"{box.smtp_host} offers no encryption (STARTTLS), so no mail is sent.")
-        _expect_yes(connection.command("STARTTLS"), box, "refuses encryption")
+            raise ChannelDown(_("%(host)s offers no encryption (STARTTLS), so no mail is sent.", host=box.smtp_host))
+        _expect_yes(connection.command("STARTTLS"), box, N_("%(host)s refuses encryption: %(words)s"))
         connection.encrypt()
         offers = _introduce(connection, box)
     _sign_in(connection, offers, box, secrets)
@@ -96,9 +106,9 @@ def _begin(connection: Wire, box: MailboxSettings, secrets: Secrets) -> dict[str
 
 def _introduce(connection: Wire, box: MailboxSettings) -> dict[str, str]:
     answer = connection.command(f"EHLO {connection.name}")
-    _expect_yes(answer, box, "does not greet us")
+    _expect_yes(answer, box, N_("%(host)s does not greet us: %(words)s"))
     keywords = (line.partition(" ") for line in answer.lines[1:])
-    return {name.upper(): parameters.strip() for name, _, parameters in keywords}
+    return {name.upper(): parameters.strip() for name, _space, parameters in keywords}
 
 
 def _sign_in(connection: Wire, offers: dict[str, str], box: MailboxSettings, secrets: Secrets) -> None:
@@ -116,8 +126,14 @@ def _sign_in(connection: Wire, offers: dict[str, str], box: MailboxSettings, sec
         if answer.code == 334:
             answer = connection.command(_base64(password))
     else:
-        raise ChannelDown(f"{box.smtp_host} offers no way to sign in that we know ({' '.join(ways) or 'none'}).")
-    _expect_yes(answer, box, "refuses the sign-in")
+        raise ChannelDown(
+            _(
+                "%(host)s offers no way to sign in that we know (%(ways)s).",
+                host=box.smtp_host,
+                ways=" ".join(ways) or "–",
+            )
+        )
+    _expect_yes(answer, box, N_("%(host)s refuses the sign-in: %(words)s"))
 
 
 def _by_oauth(connection: Wire, box: MailboxSettings, secrets: Secrets) -> Answer:
@@ -145,7 +161,7 @@ def _base64(text: str) -> str:
 
 def _expect_yes(answer: Answer, box: MailboxSettings, otherwise: str) -> None:
     if not answer.ok:
-        raise ChannelDown(f"{box.smtp_host} {otherwise}: {answer.status} {answer.words}")
+        raise ChannelDown(_(otherwise, host=box.smtp_host, words=f"{answer.status} {answer.words}"))
 
 
 class _LostAtOnce(Exception):
@@ -198,7 +214,9 @@ class Transaction:
                 return self._reset()
             self.wire.body(self.outbound.rendered)
         except Lost as lost:
-            raise DeliveryError(f"{self.box.smtp_host} was lost before the mail was handed over: {lost}.") from lost
+            raise DeliveryError(
+                _("%(host)s was lost before the mail was handed over: %(words)s.", host=self.box.smtp_host, words=lost)
+            ) from lost
         self.before_last_byte()
         return self._dot(accepted)
 
@@ -212,13 +230,17 @@ class Transaction:
         for address in self.outbound.recipients:
             on_wire = wire.wire_address(address)
             if on_wire is None:
-                self._refuse(address, "553 5.1.3", "This is not a mail address.")
+                self._refuse(address, "553 5.1.3", _("This is not a mail address."))
             elif too_large:
-                largest = f"{int(limit) / 1e6:.1f}"
-                words = f"The mail has {size / 1e6:.1f} MB; {self.box.smtp_host} takes at most {largest} MB."
+                words = _(
+                    "The mail has %(size)s MB; %(host)s takes at most %(largest)s MB.",
+                    size=f"{size / 1e6:.1f}",
+                    host=self.box.smtp_host,
+                    largest=f"{int(limit) / 1e6:.1f}",
+                )
                 self._refuse(address, "552 5.3.4", words)
             elif not international and not (on_wire.isascii() and self.outbound.rendered.isascii()):
-                words = f"{self.box.smtp_host} cannot send to addresses that are not in Latin letters."
+                words = _("%(host)s cannot send to addresses that are not in Latin letters.", host=self.box.smtp_host)
                 self._refuse(address, "550 5.6.7", words)
             else:
                 wired[address] = on_wire

@@ -10,6 +10,8 @@ import ssl
 import time
 from dataclasses import dataclass
 
+from flask_babel import gettext as _
+
 from helpdesk import outbound
 from queues.channels.email.wire import EOL
 
@@ -61,14 +63,14 @@ class Wire:
     def encrypt(self) -> None:
         """Begin TLS and verify the server's name. Raises Lost when it cannot be trusted, or spoke too early."""
         if self._buffer:
-            raise Lost("the server spoke before the encryption began")
+            raise Lost(_("the server spoke before the encryption began"))
         self._socket.settimeout(min(CONNECT_SECONDS, self._patience))
         try:
             self._socket = ssl.create_default_context().wrap_socket(self._socket, server_hostname=self.host)
         except ssl.SSLCertVerificationError as error:
-            raise Lost(f"its certificate cannot be trusted ({error.verify_message})") from error
+            raise Lost(_("its certificate cannot be trusted (%(words)s)", words=error.verify_message)) from error
         except OSError as error:
-            raise Lost(f"the encryption failed ({_words(error)})") from error
+            raise Lost(_("the encryption failed (%(words)s)", words=_words(error))) from error
 
     @property
     def name(self) -> str:
@@ -108,11 +110,11 @@ class Wire:
         while True:
             found = _LINE.fullmatch(self._line(until))
             if found is None:
-                raise Lost("the server says something that is not SMTP")
+                raise Lost(_("the server says something that is not SMTP"))
             size += len(found[0])
             lines.append(found[3].decode("utf-8", "replace").strip())
             if size > _LONGEST_ANSWER:
-                raise Lost("the server does not stop talking")
+                raise Lost(_("the server does not stop talking"))
             if found[2] != b"-":
                 return Answer(int(found[1]), _without_status(lines), tuple(lines))
 
@@ -134,22 +136,22 @@ class Wire:
             self._socket.settimeout(seconds)
             self._socket.sendall(data)
         except OSError as error:
-            raise Lost(f"the connection broke ({_words(error)})") from error
+            raise Lost(_("the connection broke (%(words)s)", words=_words(error))) from error
 
     def _line(self, until: float) -> bytes:
         while (end := self._buffer.find(b"\n")) < 0:
             left = until - time.monotonic()
             if left <= 0:
-                raise Lost("the server takes too long to answer")
+                raise Lost(_("the server takes too long to answer"))
             if len(self._buffer) > _LONGEST_ANSWER:
-                raise Lost("the server does not stop talking")
+                raise Lost(_("the server does not stop talking"))
             try:
                 self._socket.settimeout(left)
                 data = self._socket.recv(_BLOCK)
             except OSError as error:
-                raise Lost(f"the connection broke ({_words(error)})") from error
+                raise Lost(_("the connection broke (%(words)s)", words=_words(error))) from error
             if not data:
-                raise Lost("the server closed the connection")
+                raise Lost(_("the server closed the connection"))
             self._buffer += data
         line = bytes(self._buffer[:end]).rstrip(b"\r")
         del self._buffer[: end + 1]
