@@ -62,5 +62,6 @@ def engine_options() -> dict[str, object]:
         "max_overflow": 4,
         "pool_timeout": 5,
         "pool_pre_ping": True,
+        "hide_parameters": True,  # what people wrote, and hashes, stay out of logs and of the reasons of failed input
         "connect_args": {"connect_timeout": 5, "options": options + " -c timezone=UTC"},
     }

@@ -31,8 +31,8 @@ class Settings(BaseSettings):
     files_url: str = Field(
         "", description="Separate origin for files and HTML mail, e.g. https://files.example."
     )
-    database_url: str = Field("", description="PostgreSQL 15 to 18. Empty: the embedded one is started.")
-    redis_url: str = Field("", description="Redis or Valkey. Empty: the embedded one is started.")
+    database_url: str = Field("", repr=False, description="PostgreSQL 15 to 18. Empty: the embedded one is started.")
+    redis_url: str = Field("", repr=False, description="Redis or Valkey. Empty: the embedded one is started.")
     lmtp_host: str = Field("127.0.0.1", description="Address of the LMTP door.")
     lmtp_port: int = Field(0, ge=0, le=65535, description="Port of the LMTP door; 0 keeps it shut.")
     web_workers: int = Field(2, ge=1, le=64, description="Web server processes.")
@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     )
     raw_retention_days: int = Field(90, ge=1, description="Days that raw input of finished events is kept.")
     metrics_token: str = Field(
-        "", description="Secret that /metrics asks for. Empty: it answers this machine alone."
+        "", repr=False, description="Secret that /metrics asks for. Empty: it answers this machine alone."
     )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="How much is logged.")
     undo_seconds: int = Field(8, ge=0, le=120, description="Seconds in which a reply can be taken back.")

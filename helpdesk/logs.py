@@ -27,7 +27,8 @@ def configure(level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.StackInfoRenderer(),
             structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=True),
-            structlog.dev.ConsoleRenderer(colors=False),
+            # never the formatters that show local variables, whatever is installed beside us: they hold passwords
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
         logger_factory=lambda *_: Lines(),

@@ -2,7 +2,15 @@
 
 from typing import Any
 
+import pytest
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from helpdesk import logs
+from helpdesk.config import load
 from helpdesk.models import TicketPerson
+from queues.channels.base import Secrets
 from tests.clients import sign_in
 
 CANARY = "Канарейка-7421"
@@ -34,3 +42,34 @@ def test_a_hidden_ticket_and_none_at_all_look_alike(app: Any, make: Any, cast: A
 
     assert told(hidden.number) == told(absent)
     assert told(hidden.number)[0] == 404
+
+
+def test_secrets_show_themselves_in_no_text() -> None:
+    kept = load(database_url=f"postgresql://app:{CANARY}@db/x", redis_url=f"redis://:{CANARY}@r", metrics_token=CANARY)
+    for holder in (kept, Secrets(password=CANARY)):
+        assert CANARY not in repr(holder)
+        assert CANARY not in str(holder)
+        assert "password" in repr(Secrets(password=CANARY))
+
+
+def test_faults_of_the_database_tell_no_values(app: Any, session: Any) -> None:
+    with pytest.raises(DBAPIError) as fault, session.begin_nested():
+        session.execute(text("SELECT 1 / (length(:said) - length(:said))"), {"said": CANARY})
+    assert CANARY not in str(fault.value)
+
+
+def test_tracebacks_in_the_log_show_no_variables(capsys: pytest.CaptureFixture[str]) -> None:
+    before = structlog.get_config()
+    logs.configure("INFO")
+    try:
+        password = CANARY.lower()
+        try:
+            raise ValueError(len(password))
+        except ValueError:
+            structlog.get_logger("test").exception("something failed", words="eine\nZeile")
+    finally:
+        structlog.configure(**before)
+    said = capsys.readouterr().err
+    assert "ValueError: 14" in said
+    assert password not in said
+    assert "eine\\nZeile" in said, "nobody writes lines of their own into the log"

@@ -213,6 +213,10 @@ class StoreAway(Exception):
 class Secrets(dict[str, str]):
     """A channel's secrets in the clear. This one lives in memory; the stored ones follow what `rotate` makes."""
 
+    def __repr__(self) -> str:
+        """Their names alone: a log may show this."""
+        return f"{type(self).__name__}({', '.join(sorted(self))})"
+
     def rotate(self, make: Callable[[dict[str, str]], dict[str, str]]) -> None:
         """Replace the secrets by what `make` makes of the present ones; one caller at a time, also across processes."""
         fresh = make(dict(self))
