@@ -139,6 +139,13 @@ def take_hold(channel_id: int) -> HeldChannel | None:
         )
 
 
+def note_trouble(channel_id: int, words: str) -> None:
+    """Write a fault on the page of a channel that nobody holds."""
+    with storing(), transaction() as session:
+        values = {"last_error": words[:2000], "last_error_at": clock.SQL_NOW}
+        session.execute(update(Channel).where(Channel.id == channel_id).values(**values))
+
+
 def wanted(listens: Callable[[str, dict[str, Any]], bool]) -> dict[int, int]:
     """Versions of the enabled channels that need a process to hold a connection, by id."""
     query = select(Channel.id, Channel.kind, Channel.settings, Channel.version).where(Channel.enabled)

@@ -17,11 +17,12 @@ import structlog
 from flask import Flask, current_app
 
 from helpdesk.config import settings
+from helpdesk.errors import StartError
 from queues.channels import adapter_for, adapters
 from queues.channels.base import SourceTrouble, StoreAway
 from queues.channels.email.lmtp import LmtpServer
 from queues.doors import lmtp_server
-from queues.held import HeldChannel, take_hold, wanted
+from queues.held import HeldChannel, note_trouble, take_hold, wanted
 from queues.locks import ChannelLocks
 
 log = structlog.get_logger(__name__)
@@ -91,7 +92,9 @@ class Listener:
         self.app = app
         self.locks = ChannelLocks()
         self.runners: dict[int, Runner] = {}
+        self.refused: dict[int, int] = {}
         self.door: LmtpServer | None = None
+        self.door_trouble = ""
         self.stop = threading.Event()
 
     def run(self) -> None:
@@ -115,8 +118,9 @@ class Listener:
         try:
             door.start()
         except OSError as error:
-            log.warning("LMTP door not open", error=str(error))
-            door.stop(no_assert=True)
+            if str(error) != self.door_trouble:
+                log.warning("LMTP door not open", error=str(error))
+                self.door_trouble = str(error)
             return
         self.door = door
         log.info("LMTP door open", host=settings().lmtp_host, port=settings().lmtp_port)
@@ -131,12 +135,19 @@ class Listener:
         for channel_id in list(self.locks.held() - present.keys() - self.runners.keys()):
             self.locks.release(channel_id)
         for channel_id in present.keys() - self.runners.keys():
-            if self.stop.is_set() or not self.locks.take(channel_id):
+            if self.stop.is_set() or self.refused.get(channel_id) == present[channel_id]:
                 continue
-            self._start(channel_id)
+            if self.locks.take(channel_id):
+                self._start(channel_id, present[channel_id])
 
-    def _start(self, channel_id: int) -> None:
-        channel = take_hold(channel_id)
+    def _start(self, channel_id: int, version: int) -> None:
+        try:
+            channel = take_hold(channel_id)
+        except StartError as error:  # its secrets cannot be opened; the other channels can
+            log.error("channel cannot be held", channel=channel_id, error=str(error))
+            self.refused[channel_id] = version
+            note_trouble(channel_id, str(error))
+            return
         if channel is not None:
             runner = Runner(self.app, channel, channel.kind)
             self.runners[channel_id] = runner

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from helpdesk.models import InboundEvent, RawInput
-from tests.dovecot import free_port, letter
+from tests.dovecot import free_port, letter, wait_until
 from tests.mail_in.conftest import environment
 
 
@@ -151,6 +151,34 @@ def test_smtplib_and_the_door_understand_each_other(door: Any, channel: Any, com
     with smtplib.LMTP("127.0.0.1", door.port) as client:
         client.send_message(letter("Тема письма"), to_addrs=["support@desk.example"])
     assert len(stored(committed)) == 1
+
+
+def test_the_listening_process_opens_the_door(channel: Any, committed: Any, listening: Any) -> None:
+    port = free_port()
+    with environment(LMTP_PORT=str(port)):
+        first = listening()
+        wait_until(lambda: first.door is not None)
+        second = listening()
+        wait_until(lambda: second.door_trouble)
+        with smtplib.LMTP("127.0.0.1", port) as client:
+            client.send_message(letter(), to_addrs=["support@desk.example"])
+        first.stop.set()
+        wait_until(lambda: second.door is not None, what="the second takes over")
+        with smtplib.LMTP("127.0.0.1", port) as client:
+            client.send_message(letter("Ещё одно"), to_addrs=["support@desk.example"])
+    assert len(stored(committed)) == 2
+
+
+def test_a_cut_connection_stores_nothing(door: Any, channel: Any, committed: Any) -> None:
+    wire = Wire(door.port)
+    wire.envelope("support@desk.example")
+    assert wire.say("DATA").startswith(b"354")
+    wire.socket.sendall(b"Subject: half\r\n\r\nhalf a mail")
+    wire.socket.shutdown(socket.SHUT_RDWR)
+    other = Wire(door.port)
+    other.envelope("support@desk.example")
+    other.data(b"Subject: whole\r\n\r\nwhole", 1)
+    assert [raw for raw, _envelope in stored(committed)] == [b"Subject: whole\r\n\r\nwhole\r\n"]
 
 
 def pipe(mail: bytes, *options: str, **variables: str) -> subprocess.CompletedProcess[bytes]:

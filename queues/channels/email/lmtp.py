@@ -5,13 +5,14 @@ channel, 451 when it cannot be stored now. Recipients that no channel has are re
 """
 
 import asyncio
+import socket
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from aiosmtpd.controller import Controller
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import Envelope, Session
 
@@ -23,6 +24,7 @@ log = structlog.get_logger(__name__)
 LONGEST_LINE = 1024 * 1024  # RFC 5321 says 998, and real mail breaks that every day
 MOST_RECIPIENTS = 200
 SILENCE_SECONDS = 300.0
+STOP_SECONDS = 1.0
 THREADS = 4
 
 LATER = "451 4.3.0 The mail cannot be stored now. Try again later."
@@ -122,21 +124,41 @@ class _Lmtp(LMTP):
         await super().push(status)
 
 
-class LmtpServer(Controller):
-    """The door on one address and port, served by a thread of its own: `start()` and `stop()`."""
+class LmtpServer:
+    """The door on one address and port, served by a thread of its own."""
 
     def __init__(self, door: Door, host: str, port: int) -> None:
-        super().__init__(
-            door,
-            hostname=host,
-            port=port,
-            ready_timeout=10,
+        self.door, self.host, self.port = door, host, port
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name="lmtp", daemon=True)
+
+    def start(self) -> None:
+        """Begin to serve. Raises OSError at once when the address is taken."""
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        listener = socket.create_server((self.host, self.port), family=family)
+        self._loop.run_until_complete(self._loop.create_server(self._session, sock=listener))
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Cut off what is not finished: whoever has no answer keeps the mail."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(STOP_SECONDS)
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.close()
+
+    def _session(self) -> LMTP:
+        return _Lmtp(
+            self.door,
             data_size_limit=LARGEST,
             enable_SMTPUTF8=True,
             timeout=SILENCE_SECONDS,
             ident="helpdesk",
+            hostname=socket.gethostname(),
+            loop=self._loop,
         )
-
-    def factory(self) -> LMTP:
-        """One session."""
-        return _Lmtp(self.handler, loop=self.loop, **self.SMTP_kwargs)

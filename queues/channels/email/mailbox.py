@@ -33,6 +33,7 @@ from typing import Any, NoReturn
 import structlog
 from flask_babel import gettext as _
 from imapclient.exceptions import IMAPClientError
+from pydantic import ValidationError
 
 from helpdesk.outbound import OutboundRefused
 from queues.channels.base import Inbound, ReceiveContext, SourceTrouble, StoreAway
@@ -82,7 +83,11 @@ class Item:
 
 def receive(context: ReceiveContext) -> None:
     """Hold one connection to the mailbox for up to an hour. Raises SourceTrouble or StoreAway."""
-    settings = MailboxSettings(**context.settings)
+    try:
+        settings = MailboxSettings(**context.settings)
+    except ValidationError as error:
+        faults = "; ".join(f"{fault['loc'][0]} {fault['msg']}" for fault in error.errors())
+        raise SourceTrouble(_("The settings cannot be used: %(faults)s", faults=faults), slow=True) from error
     client = None
     try:
         client = oauth.signed_in_imap(settings, context.secrets)
