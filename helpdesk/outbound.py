@@ -23,6 +23,11 @@ from helpdesk.errors import Refused
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _TRANSLATED = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::ffff:0:0:0/96"))  # RFC 6052, RFC 2765
+# Local by their definition, though `is_global` of older Pythons knows nothing of them: IPv4-compatible addresses
+# (RFC 4291 2.5.5.1), translation within a site (RFC 8215), segment routing (RFC 9602), examples (RFC 9637), site-local.
+_NOT_GLOBAL = [
+    ipaddress.IPv6Network(one) for one in ("::/96", "64:ff9b:1::/48", "5f00::/16", "3fff::/20", "fec0::/10")
+]
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 
 
@@ -137,7 +142,11 @@ def _may_reach(address: IpAddress) -> bool:
     inner = _embedded_v4(address)
     if _is_allowed(address) or (inner is not None and _is_allowed(inner)):
         return True
-    return all(one.is_global and not one.is_multicast for one in (address, inner) if one is not None)
+    return all(_is_public(one) for one in (address, inner) if one is not None)
+
+
+def _is_public(address: IpAddress) -> bool:
+    return address.is_global and not address.is_multicast and not any(address in network for network in _NOT_GLOBAL)
 
 
 def _embedded_v4(address: IpAddress) -> ipaddress.IPv4Address | None:
