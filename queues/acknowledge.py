@@ -60,7 +60,12 @@ def _answer(ticket: Ticket, heard: Message, key: str) -> Message | None:
 
 
 def _may_be_answered(heard: Message) -> bool:
-    """Only what a person wrote, from an address that is not one of ours."""
+    """Only what a person wrote, from an address that is not one of ours.
+
+    A stranger who got hold of a signed address is heard and told nothing: not even that there is such a ticket.
+    """
+    if heard.facts.get("non_participant"):
+        return False
     if not heard.sender or heard.nature != "human" or heard.facts.get("may_auto_reply") is False:
         return False
     sender, _ = tokens.split_address(heard.sender.lower())

@@ -211,6 +211,24 @@ def test_refusal_of_a_finished_ticket(post: Post, committed: Any, people: Any, m
     assert ticket.kind == "finished"
 
 
+@pytest.mark.parametrize("policy", ["refuse", "new"])
+def test_stranger_with_a_signed_address_is_heard_and_told_nothing(
+    post: Post, committed: Any, people: Any, policy: str
+) -> None:
+    post("Ева Иванова <eve@customer.example>", subject="Тайна")
+    ticket = committed.query(Ticket).one()
+    ticket.queue.follow_up = policy
+    ticket.claim(people.ann)
+    ticket.finish(people.ann, "solved")
+    committed.commit()
+    address = tokens.make_reply_address(people.mailbox.address, ticket.id)
+    post("mallory@evil.example", subject="", Delivered_To=address)
+    heard = committed.query(Message).filter_by(sender="mallory@evil.example").one()
+    assert heard.conversation_id == ticket.conversation_id
+    assert heard.facts["non_participant"]
+    assert len(answers(committed)) == 1, "the acknowledgement of the first mail"
+
+
 def test_robot_without_any_sign_is_stopped(post: Post, committed: Any, mails: Any) -> None:
     """A robot that answers every mail with a new one, and says nowhere that it is one."""
     post("robot@shop.example", subject="start")
