@@ -8,6 +8,8 @@ from flask_babel import Babel, format_datetime, format_decimal, get_locale
 from flask_babel import gettext as _
 from flask_login import current_user
 
+from helpdesk.retold import retold
+
 LANGUAGES = {"en": "English", "ru": "Русский", "uk": "Українська"}
 
 
@@ -51,6 +53,7 @@ def init_app(app: Flask) -> None:
     Babel(app, locale_selector=choose_language, timezone_selector=choose_time_zone)
     app.jinja_env.filters["local_time"] = local_time
     app.jinja_env.filters["local_size"] = local_size
+    app.jinja_env.filters["retold"] = retold
 
     @app.context_processor
     def names() -> dict[str, object]:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from helpdesk.db import db
 from helpdesk.models import Customer, Event, Queue, Ticket, User
+from helpdesk.retold import retold
 from helpdesk.words import delivery_word, priority_name, state_name
 
 Names = dict[tuple[str, int], str]
@@ -136,7 +137,7 @@ def _field(payload: Payload, _names_: Names) -> str:
 
 
 def _delivery(payload: Payload, _names_: Names) -> str:
-    words = f": {payload['words']}" if payload.get("words") else ""
+    words = f": {retold(payload['words'])}" if payload.get("words") else ""
     return _("Reply: %(state)s", state=delivery_word(payload["state"])) + words
 
 

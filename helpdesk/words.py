@@ -59,6 +59,12 @@ def clock_rule(clock: str, by_priority: bool) -> str:
     return (_("Higher priority goes first.") + " " + sentence) if by_priority else sentence
 
 
+def identity_kind(namespace: str) -> str:
+    """What kind of address it is, such as "email" or "telegram:<bot>"."""
+    kind = namespace.partition(":")[0]
+    return {"email": _("E-mail"), "phone": _("Phone"), "telegram": "Telegram"}.get(kind, kind)
+
+
 CHANNEL_ICONS = {
     "email": "mail",
     "webchat": "messages",

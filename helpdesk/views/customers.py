@@ -9,7 +9,7 @@ from flask_babel import ngettext
 from flask_login import current_user, login_required
 from sqlalchemy import func, select
 
-from helpdesk import addresses, clock
+from helpdesk import addresses, clock, words
 from helpdesk.db import db
 from helpdesk.errors import Conflict, Forbidden, NotFound, Refused
 from helpdesk.models import Customer, CustomerMerge, Identity, Organisation
@@ -93,7 +93,7 @@ def _reach(identity: Identity) -> dict[str, Any]:
     return {
         "id": identity.id,
         "icon": NAMESPACE_ICONS.get(identity.namespace, "at"),
-        "kind": identity.namespace,
+        "kind": words.identity_kind(identity.namespace),
         "value": identity.shown,
         "shared": identity.shared,
         "unreachable": identity.unreachable_since is not None,

@@ -13,6 +13,7 @@ from helpdesk import live, words
 from helpdesk.models import Attachment, Customer, Message, MessageKind, OutboxItem, Ticket
 from helpdesk.models.ticket.states import Kind
 from helpdesk.numbers import group_digits
+from helpdesk.retold import retold
 from helpdesk.shell import url_if
 
 SOON = timedelta(minutes=30)
@@ -193,7 +194,7 @@ def delivery(item: Message, outbox: OutboxItem | None, may_work: bool) -> dict[s
     waiting = outbox is not None and state == "queued" and outbox.attempts == 0 and not outbox.automatic
     return {
         "state": state,
-        "error": item.delivery_note or (outbox.last_error if outbox else None),
+        "error": retold(item.delivery_note or (outbox.last_error if outbox else None) or ""),
         "next_try_at": outbox.not_before if outbox and state == "deferred" else None,
         "undo_until": outbox.not_before if outbox and waiting else None,
         "undo_url": url_for("replies.undo", message_id=item.id) if waiting and may_work else None,
@@ -211,7 +212,7 @@ def customer_card(customer: Customer) -> dict[str, Any]:
         "language": customer.language,
         "identities": [
             {
-                "kind_name": identity.namespace,
+                "kind_name": words.identity_kind(identity.namespace),
                 "icon": NAMESPACE_ICONS.get(identity.namespace, "at"),
                 "value": identity.value,
                 "label": identity.label,
