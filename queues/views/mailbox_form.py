@@ -102,7 +102,8 @@ SETTING_FIELDS = tuple(name for name in MailboxSettings.model_fields if name in 
 
 def form_for(channel: Channel, preset: Preset) -> MailboxForm:
     """The form of a channel, or of a new one with what the preset knows; what was posted comes first."""
-    given = MailboxSettings.model_construct(**_defaults(preset))
+    known = {"provider": preset.name, "address": ""} if channel in db.session else _defaults(preset)
+    given = MailboxSettings.model_construct(**known)
     shown = {**given.model_dump(), **(channel.settings or {})}
     shown["aliases"] = "\n".join(shown.get("aliases", []))
     form = MailboxForm(
