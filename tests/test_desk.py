@@ -1,5 +1,6 @@
 """The desk through its pages, as an operator uses it."""
 
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -78,8 +79,6 @@ def test_draft_comes_back_and_goes_with_the_reply(ann: Any, cast: Any, make: Any
     assert ann.put(f"/tickets/{ticket.id}/draft", data={"mode": "reply", "body": "начато"}).status_code == 204
     assert "начато" in ann.get(f"/tickets/{ticket.id}").text
     file = (b"content", "счёт.txt")
-    from io import BytesIO
-
     uploaded = ann.post(f"/tickets/{ticket.id}/draft/files", data={"file": (BytesIO(file[0]), file[1])})
     ann.post(f"/tickets/{ticket.id}/replies", data={"body": "готово", "upload": uploaded.json["id"]})
     assert session.scalars(select(Draft)).all() == []
@@ -96,6 +95,27 @@ def test_undo_takes_a_reply_back(ann: Any, cast: Any, make: Any, session: Any) -
     assert ann.post(f"/messages/{reply.id}/undo").status_code == 303
     assert reply.delivery == "cancelled"
     assert ticket.first_unanswered_at == waited
+
+
+def test_reply_taken_back_is_the_draft_again(ann: Any, cast: Any, make: Any, session: Any) -> None:
+    ticket = make.ticket(cast.support)
+    ann.post(f"/tickets/{ticket.id}/claims")
+    file = {"file": (BytesIO(b"content"), "счёт.txt")}
+    uploaded = ann.post(f"/tickets/{ticket.id}/draft/files", data=file).json["id"]
+    sent = {"body": "Вот счёт", "upload": uploaded, "then": "finish"}
+    ann.post(f"/tickets/{ticket.id}/replies", data=sent)
+    reply = session.scalars(select(Message).where(Message.kind == "reply")).one()
+    assert ticket.kind == "finished"
+    ann.put(f"/tickets/{ticket.id}/draft", data={"mode": "reply", "body": "и ещё"})
+    answer = ann.post(f"/messages/{reply.id}/undo", headers={"HX-Request": "true"})
+    assert "Вот счёт" in answer.text.split("data-restored")[1]
+    draft = session.scalars(select(Draft)).one()
+    assert draft.body == "Вот счёт\n\nи ещё"
+    assert [file.name for file in draft.attachments] == ["счёт.txt"]
+    assert ticket.kind == "active"
+    ann.post(f"/tickets/{ticket.id}/replies", data={"body": draft.body, "upload": draft.attachments[0].id})
+    again = session.scalars(select(Message).where(Message.kind == "reply").order_by(Message.id.desc())).first()
+    assert [file.name for file in again.attachments] == ["счёт.txt"]
 
 
 def test_note_is_not_sent(ann: Any, cast: Any, make: Any, session: Any) -> None:

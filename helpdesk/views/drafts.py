@@ -10,7 +10,7 @@ from helpdesk import clock, permissions
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
 from helpdesk.files import attach, put
-from helpdesk.models import Attachment, Draft, Right, Ticket
+from helpdesk.models import Attachment, Draft, Message, Right, Ticket
 from helpdesk.models.ticket.spoken import MOST_BODY
 from helpdesk.views.composing import own_draft
 
@@ -28,7 +28,7 @@ def save(ticket_id: int) -> ResponseReturnValue:
     body = request.form.get("body", "")
     if len(body) > MOST_BODY:
         raise Refused(_("The draft is longer than 200,000 characters."))
-    draft = _draft(ticket)
+    draft = draft_of(ticket)
     draft.mode = "note" if request.form.get("mode") == "note" else "reply"
     draft.body = body.replace("\x00", "")
     draft.seen_message_id = request.form.get("seen", type=int)
@@ -52,7 +52,7 @@ def upload(ticket_id: int) -> ResponseReturnValue:
     content = file.read()
     if len(content) > LARGEST_FILE:
         raise Refused(_("A file may have up to 25 MB."))
-    draft = _draft(ticket)
+    draft = draft_of(ticket)
     if len(draft.attachments) >= MOST_FILES:
         raise Refused(_("A message has at most %(count)s files.", count=MOST_FILES))
     kept = attach(None, file.filename, file.mimetype or "application/octet-stream", put(content))
@@ -74,7 +74,24 @@ def remove(ticket_id: int, file_id: int) -> ResponseReturnValue:
     return "", 204
 
 
-def _draft(ticket: Ticket) -> Draft:
+def take_up_again(ticket: Ticket, message: Message) -> list[Attachment]:
+    """Put a reply that was taken back before whatever its author has begun to write meanwhile; gives its files anew."""
+    draft = draft_of(ticket)
+    draft.mode = "reply"
+    draft.body = "\n\n".join(part for part in (message.text, draft.body.strip()) if part)
+    draft.recipients = dict(message.recipients)
+    draft.seen_message_id = message.id
+    draft.updated_at = clock.now()
+    kept = ("sha256", "name", "type", "size", "preview_sha256", "preview_state")
+    files = [
+        Attachment(draft_id=draft.id, **{name: getattr(file, name) for name in kept}) for file in message.attachments
+    ]
+    db.session.add_all(files)
+    db.session.flush()
+    return files
+
+
+def draft_of(ticket: Ticket) -> Draft:
     """The user's draft of the ticket, made when it is missing; two tabs at once make one."""
     values = {"user_id": current_user.id, "ticket_id": ticket.id}
     db.session.execute(insert(Draft).values(**values).on_conflict_do_nothing())

@@ -1,5 +1,7 @@
 """Writing on a ticket: to the customer, to colleagues, to somebody else; and taking a reply back."""
 
+from typing import Any
+
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -10,7 +12,9 @@ from helpdesk.db import db
 from helpdesk.errors import Conflict, NotFound, Refused
 from helpdesk.files import attach, put
 from helpdesk.models import Attachment, Message, MessageKind, Reply, Right, State, Ticket
+from helpdesk.models.ticket.states import Kind
 from helpdesk.views.composing import addresses, answer_to, draft_files, own_draft
+from helpdesk.views.drafts import take_up_again
 from helpdesk.views.tickets import may_work, thread_context
 
 pages = Blueprint("replies", __name__)
@@ -68,21 +72,23 @@ def forward(ticket_id: int) -> ResponseReturnValue:
 @pages.post("/messages/<int:message_id>/undo")
 @login_required
 def undo(message_id: int) -> ResponseReturnValue:
-    """Take back a reply of one's own that has not left yet; its text becomes the draft again."""
+    """Take back a reply that has not left yet: its text is the draft again, a ticket finished with it is open again."""
     message = db.session.get(Message, message_id)
     if message is None or message.ticket_id is None:
         raise NotFound(_("There is no such message."))
     ticket = permissions.get_ticket(current_user, message.ticket_id, Right.WORK)
     ticket.undo_reply(current_user, message)
-    db.session.flush()
-    return _thread(ticket)
+    if ticket.kind == Kind.FINISHED and ticket.rival_id() is None:
+        ticket.reopen(current_user, "by hand")  # sent with "and finish": the customer has no answer now
+    files = [{"id": file.id, "name": file.name} for file in take_up_again(ticket, message)]
+    return _thread(ticket, restored={"body": message.text, "uploads": files})
 
 
-def _thread(ticket: Ticket) -> ResponseReturnValue:
+def _thread(ticket: Ticket, **more: Any) -> ResponseReturnValue:
     if "HX-Request" not in request.headers:
         return redirect(url_for("tickets.show", ticket_id=ticket.id), 303)
     context = thread_context(ticket, may_work(ticket))
-    return render_template("tickets/_spoken.html", composer={"seen": context["newest_id"]}, **context)
+    return render_template("tickets/_spoken.html", composer={"seen": context["newest_id"]}, **context, **more)
 
 
 def _something_came(ticket: Ticket, conflict: Conflict) -> ResponseReturnValue:

@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import random
 import shutil
 import smtplib
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,11 +17,20 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext
 
 from tests.browser.furnish import DOOR, MAILBOX
-from tests.dovecot import PASSWORD, Dovecot, free_port, wait_until
+from tests.dovecot import PASSWORD, Dovecot, wait_until
 from tests.fault.stack import ROOT, Stack
 from tests.smtp_server import SmtpServer
 
 UNDO_SECONDS = 5
+
+
+def quiet_port() -> int:
+    """A free port below those that the system gives to outgoing connections, which might take it meanwhile."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class World:
@@ -31,7 +42,7 @@ class World:
         self.dovecot = Dovecot(folder / "dv") if has_dovecot else None
         # One certificate for both servers, so that the helpdesk trusts one authority.
         self.smtp = SmtpServer(folder / "dv")
-        self.lmtp_port = free_port()
+        self.lmtp_port = quiet_port()
         self.ids: dict[str, int] = {}
         self.routes: list[str] = []
         self._states: dict[str, Any] = {}
@@ -145,7 +156,7 @@ class World:
 @contextlib.contextmanager
 def running() -> Iterator[World]:
     """A world in a folder of its own, which is gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="hb-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="hw-", dir="/tmp"))
     folder.chmod(0o711)  # as root the engines run as another account, which must be able to pass through
     world = World(folder)
     try:

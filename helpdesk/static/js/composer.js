@@ -79,4 +79,14 @@ if (composer && text) {
     composer.dispatchEvent(new CustomEvent("composer:sent"));
     text.focus();
   });
+  // A reply that was taken back returns, above whatever was begun meanwhile. The server's draft holds the same.
+  document.addEventListener("htmx:afterSettle", () => {
+    const restored = composer.querySelector("template[data-restored]");
+    if (!restored) return;
+    restored.remove();
+    choose("reply");
+    text.value = [restored.content.querySelector("textarea").value, text.value.trim()].filter(Boolean).join("\n\n");
+    composer.querySelector(".uploads").append(...restored.content.querySelectorAll(".upload"));
+    text.dispatchEvent(new Event("input", { bubbles: true }));
+  });
 }
