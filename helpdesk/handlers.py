@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import BadRequest, HTTPException
 
@@ -13,7 +13,8 @@ from helpdesk.csrf import PageGuard
 from helpdesk.db import db
 from helpdesk.errors import HelpdeskError
 
-AWAY = (OperationalError, InterfaceError, PoolTimeout)
+FASTER = {"40001", "40P01", "23503", "23505"}  # SQLSTATE: serialization failure, deadlock, row gone, row there already
+BUSY = {"55P03", "57014"}  # a lock was not to be had in time, a statement took too long
 
 csrf = PageGuard()
 
@@ -34,6 +35,15 @@ def answer_error(status: int, message: str, details: dict[str, object]) -> tuple
     return render_template("errors/error.html", status=status, message=message, details=details), status
 
 
+def _refusal(state: str) -> tuple[int, str]:
+    """Status and sentence for a transaction that the database refused with this SQLSTATE, "" where it is away."""
+    if state in FASTER:
+        return 409, _("Somebody else changed the same thing at this moment, so nothing was done. Look, then try again.")
+    if state in BUSY:
+        return 503, _("This takes too long at the moment, so nothing was done. Try again in a minute.")
+    return 503, _("The database does not answer at the moment. Try again in a minute.")
+
+
 def init_app(app: Flask) -> None:
     """Commit after each request that succeeded; turn refusals into answers for people."""
     csrf.init_app(app)
@@ -52,8 +62,8 @@ def init_app(app: Flask) -> None:
             return response
         try:
             db.session.commit()
-        except AWAY as error:
-            return app.make_response(database_away(error))
+        except (IntegrityError, OperationalError, InterfaceError, PoolTimeout) as error:
+            return app.make_response(database_refused(error))
         return response
 
     @app.errorhandler(HelpdeskError)
@@ -74,14 +84,20 @@ def init_app(app: Flask) -> None:
         )
         return answer_error(403, message, {})
 
+    @app.errorhandler(IntegrityError)
     @app.errorhandler(OperationalError)
     @app.errorhandler(InterfaceError)
     @app.errorhandler(PoolTimeout)
-    def database_away(error: DBAPIError | PoolTimeout) -> tuple[Response | str, int]:
+    def database_refused(error: DBAPIError | PoolTimeout) -> tuple[Response | str, int]:
         db.session.rollback()
-        g._login_user = AnonymousUserMixin()  # the page that tells of the outage must not ask the database who reads it
-        app.logger.warning("database refused: %s", getattr(error, "orig", error))
-        return answer_error(503, _("The database does not answer at the moment. Try again in a minute."), {})
+        state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+        if isinstance(error, IntegrityError) and state not in FASTER:
+            raise error  # a fault of ours
+        app.logger.warning("database refused (%s): %s", state, getattr(error, "orig", error))
+        if state not in FASTER:
+            # the page that tells of the outage must not ask the database who reads it
+            g._login_user = AnonymousUserMixin()
+        return answer_error(*_refusal(state), {})
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> tuple[Response | str, int] | HTTPException:

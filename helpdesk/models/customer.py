@@ -75,15 +75,13 @@ class Customer(Model):
 
     @classmethod
     def for_identities(cls, people: Sequence[tuple[str, str, str]]) -> "list[Customer]":
-        """`for_identity` for many at once, in a constant number of queries: (namespace, value, name) each."""
+        """`for_identity` for many at once, in a constant number of queries: (namespace, value, name) each.
+
+        Until the present transaction ends nobody can merge or part these customers.
+        """
         region = phone_region()
         asked = [(kind, addresses.normalise(kind, value, region), name) for kind, value, name in people]
-        pairs = {(kind, value) for kind, value, _name in asked}
-        query = select(Identity).where(tuple_(Identity.namespace, Identity.value).in_(pairs))
-        known = {
-            (found.namespace, found.value): found
-            for found in db.session.scalars(query.options(joinedload(Identity.customer)))
-        }
+        known = cls._held({(kind, value) for kind, value, _name in asked})
         missing = {(kind, value): name for kind, value, name in asked if (kind, value) not in known}
         made = cls._make(missing)
         for kind, value, name in asked:
@@ -95,6 +93,25 @@ class Customer(Model):
             made[kind, value] if (kind, value) in made else known[kind, value].customer.as_merged()
             for kind, value, _name in asked
         ]
+
+    @classmethod
+    def _held(cls, pairs: set[tuple[str, str]]) -> "dict[tuple[str, str], Identity]":
+        """Identities by (namespace, value), their customers locked against merging.
+
+        Who was merged while we waited for the lock has given the identity away, so it is read again until it stays.
+        """
+        query = select(Identity).where(tuple_(Identity.namespace, Identity.value).in_(pairs))
+        query = query.options(joinedload(Identity.customer)).execution_options(populate_existing=True)
+        held: set[int] = set()
+        db.session.flush()
+        while True:
+            known = {(found.namespace, found.value): found for found in db.session.scalars(query)}
+            owners = {found.customer_id for found in known.values()}
+            if owners <= held:
+                return known
+            lock = select(cls.id).where(cls.id.in_(owners - held)).order_by(cls.id)
+            db.session.execute(lock.with_for_update(read=True, key_share=True))
+            held |= owners
 
     @classmethod
     def _make(cls, missing: dict[tuple[str, str], str]) -> "dict[tuple[str, str], Customer]":
