@@ -61,7 +61,8 @@ def icon_names() -> set[str]:
 def test_template_obeys_the_content_policy(path: Path) -> None:
     text = markup(path)
     assert not re.search(r"\sstyle\s*=", text), "inline style is refused by the browser"
-    assert "<style" not in text
+    # The document inside a mail's frame has a policy of its own, which allows styles and nothing else.
+    assert path.name == "frame.html" or "<style" not in text
     assert not re.search(r"\son[a-z]+\s*=\s*[\"']", text), "inline handlers are refused by the browser"
     assert not re.search(r"hx-on|hx-vals=[\"']js:|javascript:", text)
     for script in re.findall(r"<script\b[^>]*>", text):
