@@ -97,7 +97,8 @@ def _send(taken: Taken) -> Receipt | DeliveryError:
     except Exception as error:
         # A fault of ours must show on the message and wait for its next try, not come back every minute unseen.
         log.exception("message could not be sent", item=taken.item_id)
-        return Receipt([], unknown=True) if handed_over else DeliveryError(f"A fault of the helpdesk: {error!r}"[:500])
+        words = _("A fault of the helpdesk: %(words)s", words=repr(error)[:400])
+        return Receipt([], unknown=True) if handed_over else DeliveryError(words)
 
 
 def _prepare(taken: Taken) -> _Ready:
