@@ -8,6 +8,7 @@ import pytest
 from helpdesk.errors import Conflict, NotFound, Refused, TooMany
 from helpdesk.models import State, Ticket
 from queues import fifo
+from tests.clients import sign_in
 
 
 def test_oldest_first(cast: Any, make: Any) -> None:
@@ -137,6 +138,61 @@ def test_many_claimers_take_each_ticket_once_and_in_order(app: Any, make_committ
         thread.join()
     assert taken == line
     assert State.OPEN in {ticket.state for ticket in make_committed.session.query(Ticket)}
+
+
+def test_handing_over_is_no_way_around_the_line(cast: Any, make: Any) -> None:
+    cast.support.strict = True
+    first = make.ticket(cast.support, minutes_ago=50)
+    second = make.ticket(cast.support, minutes_ago=40)
+    for to in (cast.ann, cast.bob):
+        with pytest.raises(Refused) as refusal:
+            fifo.hand_over(cast.ann, second.id, to)
+        assert refusal.value.details == {"needs_reason": True}
+    fifo.hand_over(cast.ann, second.id, cast.bob, "bob speaks Polish")
+    event = make.session.query(_events()).filter_by(ticket_id=second.id, kind="ticket.handed_over").one()
+    assert (event.payload["reason"], event.payload["passed_over"]) == ("bob speaks Polish", 1)
+    fifo.hand_over(cast.bob, second.id, cast.ann)  # what somebody has stands in no line
+    fifo.hand_over(cast.ann, first.id, cast.ann)  # nobody is passed over
+
+
+def test_taking_over_counts_against_the_limit(cast: Any, make: Any) -> None:
+    cast.ann.claim_limit = 1
+    mine, bobs = make.ticket(cast.support), make.ticket(cast.support)
+    fifo.claim_this(cast.ann, mine.id)
+    fifo.claim_this(cast.bob, bobs.id)
+    with pytest.raises(TooMany):
+        fifo.hand_over(cast.ann, bobs.id, cast.ann)
+    assert fifo.claim_this(cast.ann, mine.id) is mine, "what one has is no new claim"
+    fifo.hand_over(cast.bob, bobs.id, cast.ann)  # a colleague decides otherwise
+
+
+def test_handing_over_needs_a_right(cast: Any, make: Any) -> None:
+    ticket = make.ticket(cast.support)
+    with pytest.raises(Refused, match="Carl"):
+        fifo.hand_over(cast.ann, ticket.id, cast.carl)
+
+
+def test_finish_and_next_clicked_twice_is_one_act(app: Any, cast: Any, make: Any) -> None:
+    mine = make.ticket(cast.support, minutes_ago=60)
+    fifo.claim_this(cast.ann, mine.id)
+    second = make.ticket(cast.support, minutes_ago=50)
+    third = make.ticket(cast.support, minutes_ago=40)
+    ann = sign_in(app, cast.ann)
+    url, form = f"/tickets/{mine.id}/closure-and-next", {"state": "solved", "key": "click"}
+    assert ann.post(url, data=form).location == ann.post(url, data=form).location == f"/tickets/{second.id}"
+    assert third.owner_id is None
+
+
+def test_position_is_told(app: Any, cast: Any, make: Any) -> None:
+    first = make.ticket(cast.support, minutes_ago=50)
+    second = make.ticket(cast.support, minutes_ago=40)
+    ann = sign_in(app, cast.ann)
+    assert "next in line" in ann.get(f"/tickets/{first.id}/bar").text
+    bar = ann.get(f"/tickets/{second.id}/bar").text
+    assert "place 2 in line" in bar
+    assert f'data-live="ticket:{second.id} queue:{cast.support.id}"' in bar, "the place changes with the queue"
+    ann.post(f"/tickets/{second.id}/claims")
+    assert "in line" not in ann.get(f"/tickets/{second.id}/bar").text
 
 
 def _events() -> Any:

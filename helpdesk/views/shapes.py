@@ -13,6 +13,7 @@ from helpdesk import live, words
 from helpdesk.models import Attachment, Customer, Message, MessageKind, OutboxItem, Ticket
 from helpdesk.models.ticket.states import Kind
 from helpdesk.numbers import group_digits
+from helpdesk.queries.line import MOST_COUNTED
 from helpdesk.retold import retold
 from helpdesk.shell import url_if
 
@@ -67,6 +68,17 @@ def reason(item: Row[Any]) -> str:
     if item.line_class:
         return _("%(priority)s first, then the wait", priority=words.priority_name(item.line_class))
     return _("the customer has waited for an answer since then") if item.first_unanswered_at else _("answered")
+
+
+def place(position: int | None) -> str:
+    """A place in line as people say it; "" for what stands in none."""
+    if position is None:
+        return ""
+    if position == 1:
+        return _("next in line")
+    if position > MOST_COUNTED:
+        return _("more than %(count)s before it in line", count=MOST_COUNTED)
+    return _("place %(number)s in line", number=position)
 
 
 def ticket_bar(ticket: Ticket, now: datetime) -> dict[str, Any]:

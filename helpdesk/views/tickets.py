@@ -12,8 +12,10 @@ from helpdesk.errors import NotFound
 from helpdesk.history import tell
 from helpdesk.models import Right, Ticket
 from helpdesk.models.ticket import find_by_number
+from helpdesk.models.ticket.states import Kind
 from helpdesk.numbers import number_key
 from helpdesk.queries import thread as reading
+from helpdesk.queries.line import position
 from helpdesk.queries.lists import View, of_queue, owned_by
 from helpdesk.shell import url_if
 from helpdesk.views import shapes
@@ -112,13 +114,19 @@ def page_context(ticket: Ticket) -> dict[str, Any]:
 
 
 def bar_context(ticket: Ticket, works: bool) -> dict[str, Any]:
-    """What `_bar.html` expects."""
+    """What `_bar.html` expects. A ticket that stands in line changes its place with the whole queue."""
     supervises = works and permissions.may(current_user, Right.SUPERVISE, ticket.queue_id)
+    topics, version = f"ticket:{ticket.id}", seen_version(ticket.id)
+    if ticket.kind == Kind.ACTIVE and ticket.owner_id is None:
+        topics += f" queue:{ticket.queue_id}"
+        version = f"{version} {shapes.live_versions(f'queue:{ticket.queue_id}')}".strip()
     return {
         "ticket": shapes.ticket_bar(ticket, clock.now()),
+        "place": shapes.place(position(ticket)),
         "actions": shapes.actions(ticket, works, supervises),
         "bar_url": url_for("tickets.bar", ticket_id=ticket.id),
-        "bar_version": seen_version(ticket.id),
+        "bar_topics": topics,
+        "bar_version": version,
     }
 
 
