@@ -47,6 +47,7 @@ TIMETABLE = (
     Chore("fold-tallies", 15, housekeeping.fold_tallies),
     Chore("purge-raw", 60, housekeeping.purge_raw),
     Chore("forget-sessions", 300, housekeeping.forget_sessions),
+    Chore("forget-keys", 3600, housekeeping.forget_keys),
     Chore("paint-pictures", 5, pictures.paint_due),
     Chore("reindex-search", 30, indexing.reindex_old),
     Chore("sweep-files", 3600, files.sweep),

@@ -14,6 +14,7 @@ from helpdesk.clock import SQL_NOW
 from helpdesk.config import settings
 from helpdesk.db import transaction
 from helpdesk.models import InboundEvent, InboundState, Queue, RawInput, Ticket
+from helpdesk.models.idempotency import IdempotencyKey
 from helpdesk.models.session import IDLE_LIMIT, PasswordLink, UserSession
 from helpdesk.models.ticket.states import Kind, Priority
 from helpdesk.queries.line import waiting
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 AT_ONCE = 200
 RAW_AT_ONCE = 500
 LINK_KEPT = timedelta(days=30)
+KEY_KEPT = timedelta(days=2)
 
 
 def wake_tickets() -> int:
@@ -71,6 +73,11 @@ def forget_sessions() -> int:
     with transaction():
         sweep_try_counts()
     return ended + links
+
+
+def forget_keys() -> int:
+    """Forget what made a repeated click one act, once nobody can mean the same click any more."""
+    return _delete(delete(IdempotencyKey).where(IdempotencyKey.at < SQL_NOW - KEY_KEPT))
 
 
 def fold_tallies() -> int:

@@ -19,6 +19,7 @@ from helpdesk.db import db, transaction
 from helpdesk.errors import Conflict, TooMany
 from helpdesk.models import Conversation, Customer, Event, FollowUp, Message, OutboxItem, Reply, State, Ticket, User
 from helpdesk.models.customer_merge import merge_into, undo_merge
+from helpdesk.models.idempotency import IdempotencyKey
 from helpdesk.models.ticket import lock_conversation
 from helpdesk.queries.counters import count_of
 from queues import delivery, fifo, housekeeping, intake, ledger, outbox
@@ -397,6 +398,15 @@ def test_two_clicks_at_once_are_one_claim(
     assert second.result() == ticket_id
     committed.refresh(other_ticket)
     assert other_ticket.owner_id is None
+
+
+def test_clicks_are_forgotten_when_they_are_old(cast: Any, ticket: Ticket, committed: Any) -> None:
+    for key, age in (("old", 3), ("new", 1)):
+        fifo.repeat(cast.ann, key)
+        committed.get_one(IdempotencyKey, (cast.ann.id, key)).at = clock.now() - timedelta(days=age)
+    committed.commit()
+    assert housekeeping.forget_keys() == 1
+    assert committed.scalars(sa.select(IdempotencyKey.key)).all() == ["new"]
 
 
 def test_a_limit_holds_over_two_queues_at_once(

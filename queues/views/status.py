@@ -48,5 +48,6 @@ def chore_name(name: str) -> str:
         "paint-pictures": _("Make safe copies of pictures"),
         "reindex-search": _("Bring the search index up to date"),
         "sweep-files": _("Remove files that nothing uses"),
+        "forget-keys": _("Forget which clicks were repeated"),
         "reconcile-ledger": _("Compare counters with rows"),
     }.get(name, name)
