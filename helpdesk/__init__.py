@@ -19,7 +19,7 @@ def create_app(config: "Settings | None" = None) -> "Flask":
     from flask import Flask
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from helpdesk import auth, babel, cli, handlers, headers, logs, models, shell, views
+    from helpdesk import auth, babel, bodies, cli, handlers, headers, logs, models, shell, views
     from helpdesk.config import settings
     from helpdesk.db import db
     from helpdesk.keyring import keyring
@@ -44,6 +44,7 @@ def create_app(config: "Settings | None" = None) -> "Flask":
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     db.init_app(app)
     models.configure()
+    bodies.init_app(app)
     babel.init_app(app)
     auth.init_app(app)
     cli.init_app(app)

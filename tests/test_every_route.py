@@ -1,0 +1,173 @@
+"""Every route of the application, met with what an attacker would send: one loop for each class of fault."""
+
+import re
+from io import BytesIO
+from typing import Any
+
+import pytest
+from sqlalchemy import Text, update
+
+from helpdesk.db import Base, db
+from helpdesk.files import attach
+from helpdesk.models import Message
+from tests.clients import Client, sign_in
+from tests.test_authorisation_matrix import ACTING, READING, contents, fill, routes, scene  # noqa: F401 - a fixture
+
+PAYLOAD = "'\"><zz-canary onx=1>{{7*11111111}}"
+RAW = ("<zz-canary", "77777777")
+PARAMETERS = (
+    *("q", "next", "view", "after", "before", "older_than", "current", "then", "provider", "error", "state", "code"),
+    *("error_description", "language", "name", "message_id", "topic", "topics", "version", "page", "sort"),
+)
+FREE_TEXT = (
+    ("customers", "name note"),
+    ("tickets", "title request_type closing_reason"),
+    ("messages", "subject text visible_text sender sender_name"),
+    ("queues", "name salutation signature"),
+    ("channels", "name last_error"),
+    ("categories", "name"),
+    ("canned_replies", "name body"),
+    ("groups", "name"),
+    ("projects", "name"),
+    ("users", "name"),
+)
+
+
+def opened(client: Client, route: str, values: dict[str, Any], **options: Any) -> Any:
+    """The answer of one route."""
+    method, _space, rule = route.partition(" ")
+    return client.open(fill(rule, values), method, **options)
+
+
+@pytest.mark.parametrize("attack", ["no token", "another site", "another host's page"])
+def test_nothing_changes_without_the_token_and_our_own_page(app: Any, session: Any, scene: Any, attack: str) -> None:  # noqa: F811
+    dora = scene.people["dora"]
+    dora.get("/profile")
+    headers = {
+        "another site": {"Sec-Fetch-Site": "cross-site"},
+        "another host's page": {"Origin": "https://evil.example"},
+    }
+    before, faults = contents(session), {}
+    for route in sorted(routes(app).intersection(ACTING)):
+        answer = opened(dora, route, scene.values, token=attack != "no token", headers=headers.get(attack, {}))
+        if answer.status_code != 403:
+            faults[route] = answer.status_code
+    assert not faults
+    assert contents(session) == before
+
+
+@pytest.mark.parametrize("who", ["stranger", "carl", "dora"])
+def test_every_answer_has_the_headers_that_guard_it(app: Any, scene: Any, who: str) -> None:  # noqa: F811
+    """Pages, fragments, refusals, downloads, redirects, and what there is not."""
+    client, faults = scene.people[who], {}
+    sent = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    tried = [(route, {}) for route in sorted(routes(app))]
+    tried += [(route, {"HX-Request": "true"}) for route in sorted(routes(app).intersection(READING))]
+    tried += [("GET /there/is/nothing", {}), ("OPTIONS /profile", {}), ("TRACE /profile", {}), ("PATCH /profile", {})]
+    for route, more in tried:
+        answer = opened(client, route, scene.values, token=False, headers={**sent, **more})
+        missing = [name for name in unguarded(answer) if route != "GET /static/<path:filename>" or name != "cache"]
+        if missing:
+            faults[route] = (answer.status_code, missing)
+        answer.close()
+    assert not faults
+
+
+def unguarded(answer: Any) -> list[str]:
+    """What an answer lacks."""
+    headers = answer.headers
+    policy = headers.get("Content-Security-Policy", "")
+    script = re.search(r"script-src ([^;]*)", policy)
+    good = {
+        "policy": policy.startswith("default-src 'none'"),
+        "scripts": script is None or not re.search("'unsafe|'self'|https?:|data:", script[1]),
+        "sniffing": headers.get("X-Content-Type-Options") == "nosniff",
+        "referrer": headers.get("Referrer-Policy") in {"same-origin", "no-referrer"},
+        "resource policy": "Cross-Origin-Resource-Policy" in headers,
+        "cache": "no-store" in headers.get("Cache-Control", ""),
+        "no other origins": "Access-Control-Allow-Origin" not in headers,
+        "cookies": all("HttpOnly" in one and "SameSite=Lax" in one for one in headers.getlist("Set-Cookie")),
+        "no fault": answer.status_code < 500,
+    }
+    return [name for name, fine in good.items() if not fine]
+
+
+def test_what_a_url_says_is_never_markup_and_never_leads_away(app: Any, scene: Any) -> None:  # noqa: F811
+    dora, faults = scene.people["dora"], []
+    query = dict.fromkeys(PARAMETERS, PAYLOAD)
+    texts = {"name": PAYLOAD, "number": PAYLOAD, "token": PAYLOAD, "key": PAYLOAD, "language": PAYLOAD}
+    elsewhere = dict.fromkeys(PARAMETERS, "//evil.example/x")
+    forged = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
+    for route in sorted(routes(app).intersection(READING)):
+        for values, given, headers in (
+            (scene.values, query, {}),
+            ({**scene.values, **texts}, {}, {}),
+            (scene.values, elsewhere, forged),
+        ):
+            answer = opened(dora, route, values, query_string=given, headers=headers)
+            told = "\n".join(f"{name}: {value}" for name, value in answer.headers)
+            if answer.status_code >= 500 or any(raw in answer.text or raw in told for raw in RAW):
+                faults.append((route, answer.status_code, list(given) or "path"))
+            if re.match(r"(https?:)?//evil", answer.location or "") or "evil.example" in link_hosts(answer.text):
+                faults.append((route, "leads away"))
+            answer.close()
+    assert not faults
+
+
+def link_hosts(page: str) -> set[str]:
+    """The hosts of a page's links and forms."""
+    return set(re.findall(r'(?:href|src|action)="(?:https?:)?//([^/"]+)', page))
+
+
+def test_what_people_wrote_anywhere_is_never_markup(app: Any, session: Any, scene: Any) -> None:  # noqa: F811
+    for table, columns in FREE_TEXT:
+        found = Base.metadata.tables[table]
+        for column in columns.split():
+            assert isinstance(found.c[column].type, Text)
+            # names may be unique
+            session.execute(update(found).values({column: PAYLOAD + db.cast(found.c.id, Text)}))
+    attach(session.get_one(Message, scene.values["message_id"]), PAYLOAD, PAYLOAD, b"x")
+    session.commit()
+    session.expire_all()
+    faults, escaped = [], set()
+    for who in ("ann", "dora"):
+        for route in sorted(routes(app).intersection(READING)):
+            for headers in ({}, {"HX-Request": "true"}):
+                answer = opened(
+                    scene.people[who], route, scene.values, query_string={"q": "zz-canary"}, headers=headers
+                )
+                if answer.status_code >= 500 or any(raw in answer.text for raw in RAW):
+                    faults.append((route, who, answer.status_code))
+                if "&lt;zz-canary" in answer.text:
+                    escaped.add(route)
+                answer.close()
+    assert not faults
+    assert len(escaped) > 25, "the pages do show what was written"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"data": {f"x{number}": "1" for number in range(10_000)}, "content_type": "multipart/form-data"},
+        {"data": {"name": "x" * 3_000_000}, "content_type": "multipart/form-data"},
+        {"data": {"name": "x" * 4_000_000}},
+        {"data": "a&" * 100_000, "content_type": "application/x-www-form-urlencoded"},
+        {"data": {f"f{number}": (BytesIO(b"x"), "x.txt") for number in range(500)}},
+        {"data": b"x" * (33 * 1024 * 1024), "content_type": "application/octet-stream"},
+    ],
+    ids=["parts", "field", "form", "fields", "files", "body"],
+)
+def test_forms_have_limits(app: Any, cast: Any, options: dict[str, Any]) -> None:
+    assert sign_in(app, cast.ann).post("/profile", **options).status_code == 413
+
+
+def test_strangers_send_little(app: Any, session: Any) -> None:
+    stranger = Client(app)
+    assert stranger.post("/sign-in", data={"email": "x" * 100_000}).status_code == 413
+    assert stranger.post("/sign-in", data={"email": "x" * 10_000}).status_code == 422
+
+
+def test_the_longest_reply_fits(app: Any, make: Any, cast: Any) -> None:
+    ticket = make.ticket(cast.support)
+    ann = sign_in(app, cast.ann)
+    assert ann.post(f"/tickets/{ticket.id}/notes", data={"body": "\N{GRINNING FACE}" * 200_000}).status_code == 303
