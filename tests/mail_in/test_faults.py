@@ -270,6 +270,14 @@ def test_a_mail_that_is_too_large_is_known_by_its_header(serve: Any, monkeypatch
     assert large.envelope["size"] > 5000
 
 
+def test_a_mail_that_is_too_large_is_never_deleted(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mailbox, "LARGEST", 1000)
+    monkeypatch.setattr(mailbox, "GROUP_BYTES", 1000)
+    server = serve({**mails(2), 3: b"Subject: Large\r\n\r\n" + b"x" * 5000})
+    go(Memory(settings(server, done_action="delete"), lambda _: not server.mails))
+    assert list(server.moved) == [3]
+
+
 def test_a_server_that_announces_too_little_loses_nothing(serve: Any) -> None:
     server = serve({1: b"Subject: x\r\n\r\n" + b"y" * 200_000, 2: b"Subject: z\r\n\r\nz"})
     server.sizes = {1: 100}

@@ -22,8 +22,8 @@ KILLED_AT = {
     "between fetch and commit": "mailbox.Mailbox._store = lambda *_: os.kill(os.getpid(), signal.SIGKILL)",
     "between move and the next": """
 finish = mailbox.Mailbox._finish
-def die(self, uids):
-    finish(self, uids)
+def die(self, *uids):
+    finish(self, *uids)
     os.kill(os.getpid(), signal.SIGKILL)
 mailbox.Mailbox._finish = die
 mailbox.GROUP_MAILS = 2

@@ -224,7 +224,7 @@ class Mailbox:
                 self._note_fault(group, error)
             taken = self._store(inbounds)
         if taken:
-            self._finish(taken)
+            self._finish(taken, [uid for uid in taken if inbounds[uid].problem])
 
     def _note_fault(self, group: list[Item], error: BaseException) -> NoReturn:
         """Remember whom the broken connection may be blamed on: a single mail, or several that are to be told apart."""
@@ -296,11 +296,13 @@ class Mailbox:
                 self.parked.add(uid)
             return []
 
-    def _finish(self, uids: list[int]) -> None:
-        """Take committed mails out of sight, if the mailbox is still ours."""
+    def _finish(self, uids: list[int], partial: list[int]) -> None:
+        """Take committed mails out of sight, if the mailbox is still ours. Of the `partial` ones we have but a part."""
         if not self.context.still_holder():
             raise SourceTrouble(_("Another process holds this mailbox now."))
         self.client.allow()
+        if partial and self.done in {Done.EXPUNGE, Done.DELETED}:
+            self._into_folder(self.client.copy, partial)  # the server keeps what we do not have
         match self.done:
             case Done.MOVE:
                 self._into_folder(self.client.move, uids)
