@@ -80,12 +80,17 @@ def _was_answered(ticket: Ticket, key: str) -> bool:
 def _below_limits(sender: str) -> bool:
     recent = remembered("recent_answers", _recent)
     if len(recent) >= MOST_PER_MINUTE:
-        log.warning("automatic answers are paused: more than a hundred in a minute", sender=sender)
+        remembered("pause_logged", _say_that_answers_pause)
         return False
     if not _count(sender):
         return False
     recent.append(sender)
     return True
+
+
+def _say_that_answers_pause() -> None:
+    """Once a batch: a burst of mail must not become a burst of log lines."""
+    log.warning("automatic answers are paused: more than a hundred in a minute")
 
 
 def _recent() -> list[str]:
