@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from helpdesk import logs
 from helpdesk.config import load
-from helpdesk.models import TicketPerson
+from helpdesk.models import Message, Reply, TicketPerson
 from queues.channels.base import Secrets
 from tests.clients import sign_in
 
@@ -42,6 +42,29 @@ def test_a_hidden_ticket_and_none_at_all_look_alike(app: Any, make: Any, cast: A
 
     assert told(hidden.number) == told(absent)
     assert told(hidden.number)[0] == 404
+
+
+def test_nobody_takes_back_what_another_wrote(app: Any, session: Any, make: Any, cast: Any) -> None:
+    ticket = make.ticket(cast.support)
+    ticket.claim(cast.ann)
+    reply = ticket.reply(cast.ann, Reply(body="Наш ответ"))
+    session.commit()
+    bob, ann = sign_in(app, cast.bob), sign_in(app, cast.ann)
+    undo = f"/messages/{reply.id}/undo"
+    assert undo not in bob.get(f"/tickets/{ticket.id}").text
+    assert bob.post(undo).status_code == 422
+    assert reply.delivery == "queued"
+    assert undo in ann.get(f"/tickets/{ticket.id}").text
+    assert ann.post(undo).status_code == 303
+
+
+def test_an_answer_that_goes_elsewhere_says_so(app: Any, session: Any, make: Any, cast: Any) -> None:
+    ticket = make.ticket(cast.support)
+    message = session.query(Message).filter_by(ticket_id=ticket.id).one()
+    message.facts = {**message.facts, "reply_to": "mallory@evil.example"}
+    session.commit()
+    page = sign_in(app, cast.ann).get(f"/tickets/{ticket.id}/thread").text
+    assert "mallory@evil.example, which is not the sender" in page
 
 
 def test_secrets_show_themselves_in_no_text() -> None:

@@ -178,6 +178,8 @@ def warnings(item: Message) -> list[str]:
     found = []
     if item.facts.get("non_participant"):
         found.append(_("The sender has not taken part in this conversation before."))
+    if address := item.facts.get("reply_to"):
+        found.append(_("An answer goes to %(address)s, which is not the sender's address.", address=address))
     for number in item.facts.get("claims_tickets", []):
         found.append(
             _(
@@ -203,13 +205,14 @@ def attachment(file: Attachment) -> dict[str, Any]:
 def delivery(item: Message, outbox: OutboxItem | None, may_work: bool) -> dict[str, Any]:
     """The true state of a reply on its way, with what can be done about it."""
     state = item.delivery or "queued"
+    is_mine = item.user_id == current_user.id
     waiting = outbox is not None and state == "queued" and outbox.attempts == 0 and not outbox.automatic
     return {
         "state": state,
         "error": retold(item.delivery_note or (outbox.last_error if outbox else None) or ""),
         "next_try_at": outbox.not_before if outbox and state == "deferred" else None,
         "undo_until": outbox.not_before if outbox and waiting else None,
-        "undo_url": url_for("replies.undo", message_id=item.id) if waiting and may_work else None,
+        "undo_url": url_for("replies.undo", message_id=item.id) if waiting and may_work and is_mine else None,
         "retry_url": url_if("sending.retry", message_id=item.id) if may_work else None,
     }
 

@@ -116,7 +116,7 @@ class Spoken(TicketCore):
         return message
 
     def undo_reply(self, by: User, message: Message) -> None:
-        """Take back a reply that has not left yet. Raises Conflict when it is on its way.
+        """Take back a reply of one's own that has not left yet. Raises Conflict when it is on its way, or Refused.
 
         The outbox item is locked before the ticket, as whoever sends it does.
         """
@@ -125,6 +125,8 @@ class Spoken(TicketCore):
         )
         if item is None or item.state != DeliveryState.QUEUED or item.attempts > 0:
             raise Conflict(gettext("It is too late: the reply has been sent."))
+        if message.user_id != by.id:
+            raise Refused(gettext("Only its author can take a reply back."))
         db.session.refresh(self, with_for_update={"key_share": True})
         item.state = DeliveryState.CANCELLED
         item.finished_at = clock.now()
