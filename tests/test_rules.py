@@ -1,0 +1,375 @@
+"""The ten rules that never break: for each, the tests that prove it, and here those that no other file has.
+
+`PROOFS` is read by a test: a proof that was renamed or removed is missed at once. Each rule was broken on purpose once,
+in the way that the comment beside it says, and the tests named for it failed.
+"""
+
+import ast
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from helpdesk.db import Base
+from helpdesk.models import (
+    Attachment,
+    Event,
+    InboundEvent,
+    InboundState,
+    Message,
+    OutboxItem,
+    Reply,
+    State,
+    Ticket,
+)
+from helpdesk.models.event import FACTS
+from helpdesk.models.message import DeliveryState
+from helpdesk.models.ticket.states import KIND, MOVES, Kind
+from helpdesk.queries.counters import ledgers
+from queues import intake
+from queues.channels import adapter_for
+from queues.channels.base import Inbound
+from queues.letters import write_letter
+from queues.tries import WORST_FIRST
+from tests.clients import sign_in
+
+ROOT = Path(__file__).parent.parent
+TESTS = ROOT / "tests"
+
+PROOFS: dict[int, tuple[str, ...]] = {
+    1: (  # nothing is lost: acknowledge before the commit, or count an event out of the ledger
+        "mail_in/test_mailbox.py::test_killed_at_the_worst_moment",
+        "mail_in/test_mailbox.py::test_killed_again_and_again",
+        "mail_in/test_faults.py::test_store_away_leaves_mail_where_it_is",
+        "mail_in/test_doors.py::test_what_cannot_be_stored_stays_with_the_sender",
+        "mail_in/test_doors.py::test_pipe_asks_to_come_again",
+        "test_intake.py::test_ledger_is_true",
+        "test_intake.py::test_unreadable_is_quarantined_and_can_be_tried_again",
+        "test_status.py::test_every_step_of_an_event_keeps_the_equation",
+        "test_status.py::test_status_raises_alarm_when_an_event_is_missing",
+        "test_rules.py::test_1_what_is_received_is_somewhere_at_every_moment",
+    ),
+    2: (  # nothing is done twice: a random dedup key, a lease that nobody checks, a bell that is needed
+        "test_intake.py::test_same_key_is_stored_once",
+        "mail_in/test_doors.py::test_the_same_mail_again_is_acknowledged_and_not_kept_twice",
+        "mail_out/test_delivery.py::test_several_drains_send_each_once",
+        "mail_out/test_delivery.py::test_lost_lease_before_the_dot_stops_the_sender",
+        "mail_out/test_killed.py::test_random_kills_lose_and_double_nothing",
+        "test_lanes.py::test_the_timetable_finds_what_redis_lost",
+        "test_lanes.py::test_each_chore_runs_once_when_many_ask",
+        "test_lanes_faults.py::test_mails_are_understood_without_any_redis",
+        "test_races.py::test_the_same_reply_sent_twice_at_once_leaves_once",
+        "test_rules.py::test_2_an_event_understood_twice_is_one_message",
+    ),
+    3: (  # one operator per claim, and the oldest: skip locked rows, forget the key
+        "test_fifo.py::test_many_claimers_take_each_ticket_once_and_in_order",
+        "test_fifo.py::test_oldest_first",
+        "test_fifo.py::test_oldest_over_all_of_my_queues",
+        "test_fifo.py::test_claim_lost_says_who",
+        "test_fifo.py::test_double_click_is_one_claim",
+        "test_races.py::test_two_clicks_at_once_are_one_claim",
+        "test_races.py::test_a_limit_holds_over_two_queues_at_once",
+    ),
+    4: (  # first in, first out, explainably: let a nudge or a hand-back set the clock, ask for no reason
+        "test_fifo.py::test_nudge_moves_nobody_back",
+        "test_fifo.py::test_given_back_keeps_its_place",
+        "test_fifo.py::test_moved_ticket_keeps_its_clocks",
+        "test_fifo.py::test_strict_queue_asks_why",
+        "test_fifo.py::test_handing_over_is_no_way_around_the_line",
+        "test_fifo.py::test_priority_is_a_label_unless_the_queue_says_otherwise",
+        "test_lanes.py::test_passed_over_tickets_are_promoted_once",
+        "test_people.py::test_a_changed_clock_puts_the_waiting_in_a_new_order",
+        "test_ticket.py::test_four_clocks",
+        "test_authorisation_matrix.py::test_reading_changes_nothing",
+    ),
+    5: (  # closed is closed: allow a move out of finished, send on a paused ticket, wake by automatic mail
+        "test_ticket.py::test_finished_is_terminal",
+        "test_ticket.py::test_paused_takes_notes_and_no_letters",
+        "test_intake.py::test_answer_wakes_a_paused_ticket_but_automatic_mail_does_not",
+        "test_intake.py::test_follow_up_reopens_or_opens_a_linked_ticket",
+        "test_intake.py::test_refusing_queue_keeps_the_mail_and_answers_politely",
+        "test_lanes.py::test_waking_stops_at_a_rival_and_is_not_tried_for_ever",
+        "test_races.py::test_two_workers_open_one_ticket_for_one_conversation",
+        "mail_out/test_bounces.py::test_late_bounce_follows_the_queues_policy",
+        "test_follow_up.py::test_only_a_failed_letter_of_a_person_makes_work",
+        "test_rules.py::test_5_two_active_tickets_in_one_conversation_are_impossible",
+        "test_rules.py::test_5_only_a_finished_ticket_is_terminal",
+    ),
+    6: (  # the customer sees one conversation: quote a note, forward a note, keep its file
+        "mail_out/test_compose.py::test_headers_say_who_and_where",
+        "test_desk.py::test_note_is_not_sent",
+        "test_rules.py::test_6_no_note_ever_leaves",
+        "test_rules.py::test_6_notes_are_not_forwarded",
+    ),
+    7: (  # every change leaves an event: a verb that passes no fact
+        "test_ticket.py::test_every_verb_leaves_an_event",
+        "test_people.py::test_a_changed_clock_puts_the_waiting_in_a_new_order",
+        "test_rules.py::test_7_history_is_only_added_to",
+        "test_rules.py::test_7_every_kind_of_fact_has_words",
+        "test_rules.py::test_7_who_and_when",
+    ),
+    8: (  # access is the lookup: see all tickets, answer 403 for hidden ones
+        "test_authorisation_matrix.py::test_every_route_says_who_may_pass",
+        "test_authorisation_matrix.py::test_readers_meet_what_the_table_says",
+        "test_authorisation_matrix.py::test_actors_meet_what_the_table_says",
+        "test_search.py::test_hidden_tickets_never_show",
+        "test_live.py::test_topics_are_chosen_by_what_a_user_may_see",
+        "test_fifo.py::test_hidden_queue_is_absent",
+        "test_rules.py::test_8_hidden_looks_like_absent",
+    ),
+    9: (  # the screen never lies: show the best of several recipients, forget a state on the page
+        "mail_out/test_delivery.py::test_sent_is_what_the_server_said",
+        "mail_out/test_delivery.py::test_lost_after_the_dot_is_unknown_and_not_sent_again",
+        "mail_out/test_delivery.py::test_never_is_shown_and_brings_the_ticket_back",
+        "mail_out/test_bounces.py::test_token_marks_the_message",
+        "mail_out/test_bounces.py::test_forged_report_marks_nothing",
+        "mail_out/test_tries.py::test_the_worst_is_shown",
+        "test_ticket.py::test_undo_gives_every_clock_back",
+        "test_rules.py::test_9_each_state_has_its_own_words_on_the_page",
+    ),
+    10: (  # time is UTC and there is one clock: read the host's clock, keep a moment without its zone
+        "test_intake.py::test_follow_up_reopens_or_opens_a_linked_ticket",
+        "test_rules.py::test_10_all_stored_moments_are_utc",
+        "test_rules.py::test_10_nobody_reads_another_clock",
+        "test_rules.py::test_10_the_screen_tells_the_readers_time",
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", range(1, 11))
+def test_each_rule_has_its_proofs(rule: int) -> None:
+    for proof in PROOFS[rule]:
+        file, _, name = proof.partition("::")
+        assert f"\ndef {name}(" in (TESTS / file).read_text(), f"rule {rule} has lost its proof {proof}"
+
+
+# 1. Nothing is lost.
+
+
+def test_1_what_is_received_is_somewhere_at_every_moment(session: Any, cast: Any, monkeypatch: Any) -> None:
+    """Between any two transactions of the way in, whatever becomes of the mails."""
+    channel = cast.mailbox.id
+    mails = {"good": b"From: eve@customer.example\r\nSubject: a\r\n\r\nx", "empty": b"", "odd": b"\x00\xff" * 9}
+
+    def is_balanced() -> bool:
+        ledger = ledgers([channel])[channel]
+        count = sa.select(InboundEvent.state, sa.func.count()).group_by(InboundEvent.state)
+        rows = session.execute(count).tuples().all()
+        counted = {state: getattr(ledger, state) for state in InboundState if getattr(ledger, state)}
+        return ledger.balanced and counted == dict(rows)
+
+    for key, raw in mails.items():
+        intake.accept(channel, Inbound(key, raw))
+        assert is_balanced()
+    taken = intake._take()
+    assert is_balanced()
+    assert intake._finish_together(intake._understand_all(taken)) == len(mails)
+    assert is_balanced()
+    assert ledgers([channel])[channel].received == len(mails)
+    assert ledgers([channel])[channel].waiting == 0
+
+
+# 2. Nothing is done twice.
+
+
+def test_2_an_event_understood_twice_is_one_message(session: Any, cast: Any) -> None:
+    """A worker that was thought dead comes back after another one has done its work."""
+    intake.accept(cast.mailbox.id, Inbound("one", b"From: eve@customer.example\r\nSubject: a\r\n\r\nx"))
+    late = intake._understand_all(intake._take())
+    assert intake._finish_together(late) == 1
+    session.commit()
+    assert intake._finish_together(late) == 0
+    assert len(session.scalars(sa.select(Message).where(Message.kind == "inbound")).all()) == 1
+    assert ledgers([cast.mailbox.id])[cast.mailbox.id].balanced
+
+
+# 5. Closed is closed.
+
+
+def test_5_two_active_tickets_in_one_conversation_are_impossible(session: Any, cast: Any, make: Any) -> None:
+    """The database says so, whatever a program forgets to look at."""
+    ticket = make.ticket(cast.support)
+    with pytest.raises(sa.exc.IntegrityError, match="uq_tickets_occupies"), session.begin_nested():
+        Ticket.open(ticket.conversation, cast.support, "Второй", ticket.arrived_at)
+        session.flush()
+    with pytest.raises(sa.exc.IntegrityError, match="ck_tickets_occupies"), session.begin_nested():
+        session.execute(sa.update(Ticket).where(Ticket.id == ticket.id).values(occupies=None))
+
+
+def test_5_only_a_finished_ticket_is_terminal() -> None:
+    assert MOVES[Kind.FINISHED] == set()
+    assert all(MOVES[kind] == set(Kind) for kind in (Kind.ACTIVE, Kind.PAUSED))
+    assert {state for state in State if KIND[state] == Kind.FINISHED} == {"solved", "unsolved", "merged", "spam"}
+
+
+# 6. The customer sees one conversation.
+
+
+@pytest.mark.parametrize("act", ["reply", "forward", "automatic"])
+def test_6_no_note_ever_leaves(session: Any, cast: Any, make: Any, tmp_path: Any, act: str) -> None:
+    """Neither a note's words, nor its file, nor what else only operators see; before and after, by whatever door."""
+    from helpdesk.files import attach, put
+
+    ticket = make.ticket(cast.support)
+    heard = session.scalars(sa.select(Message).where(Message.ticket_id == ticket.id)).one()
+    ticket.claim(cast.ann, "тайная причина")
+    file = attach(None, "тайна.txt", "text/plain", put("тайный файл".encode()))
+    ticket.note(cast.bob, "Клиент врёт, тайная заметка", [file])
+    ticket.retag(cast.ann, ["тайный"])
+    reply = {
+        "reply": Reply(body="Код выслан"),
+        "forward": Reply(body="см. ниже", to=["partner@elsewhere.example"], forwards_id=heard.id),
+        "automatic": Reply(body="Мы получили письмо", automatic=True),
+    }[act]
+    message = ticket.reply(None if act == "automatic" else cast.ann, reply)
+    ticket.note(cast.bob, "И ещё одна тайна")
+    session.flush()
+    item = session.scalars(sa.select(OutboxItem).where(OutboxItem.message_id == message.id)).one()
+    letter = write_letter(item)
+    outbound = adapter_for("email").compose(letter, cast.mailbox.settings)
+    assert re.search("тайн|врёт", _readable(outbound.rendered), re.IGNORECASE) is None
+    assert letter.files == []
+
+
+def _readable(raw: bytes) -> str:
+    """All that a mail says, decoded: headers, bodies and names of files."""
+    from email import policy
+    from email.parser import BytesParser
+
+    mail = BytesParser(policy=policy.default).parsebytes(raw)
+    parts = [str(value) for value in mail.values()]
+    for part in mail.walk():
+        if not part.is_multipart():
+            parts += [str(part.get_filename()), str(part.get_content())]
+    assert any("Код" in part or "см." in part or "получили" in part for part in parts)
+    return "\n".join(parts)
+
+
+def test_6_notes_are_not_forwarded(app: Any, session: Any, cast: Any, make: Any) -> None:
+    ticket = make.ticket(cast.support)
+    ticket.claim(cast.ann)
+    note = ticket.note(cast.bob, "только для своих")
+    ann = sign_in(app, cast.ann)
+    form = {"message_id": note.id, "to": "partner@elsewhere.example"}
+    assert ann.post(f"/tickets/{ticket.id}/forwards", data=form).status_code == 422
+    assert session.scalars(sa.select(OutboxItem)).all() == []
+    assert session.scalars(sa.select(Attachment)).all() == []
+
+
+# 7. Every change leaves an event.
+
+
+def sources(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def test_7_history_is_only_added_to() -> None:
+    """Events are neither changed nor deleted, and pages write none: verbs do."""
+    for path in sources("helpdesk", "queues"):
+        code = path.read_text()
+        assert not re.search(r"\b(update|delete)\(Event\)", code), path
+        if path.parent.name == "views":
+            assert not re.search(r"\bEvent\(|\.record\(", code), path
+
+
+def test_7_every_kind_of_fact_has_words() -> None:
+    from helpdesk.history import TEXTS
+
+    assert {kind for kind in FACTS if not kind.startswith("admin.")} == set(TEXTS)
+
+
+def test_7_who_and_when(session: Any, cast: Any, make: Any) -> None:
+    ticket = make.ticket(cast.support)
+    ticket.claim(cast.ann)
+    session.flush()
+    event = session.scalars(sa.select(Event).where(Event.kind == "ticket.claimed")).one()
+    assert (event.ticket_id, event.queue_id, event.actor_kind, event.actor_id) == (
+        ticket.id,
+        cast.support.id,
+        "user",
+        cast.ann.id,
+    )
+    assert event.at.tzinfo is not None
+
+
+# 8. Access is the lookup.
+
+
+@pytest.mark.parametrize("page", ["", "/thread", "/card", "/bar", "/history", "/dialogs/edit"])
+def test_8_hidden_looks_like_absent(app: Any, cast: Any, make: Any, page: str) -> None:
+    hidden = make.ticket(cast.billing)
+    ann = sign_in(app, cast.ann)
+    answers = [ann.get(f"/tickets/{ticket_id}{page}") for ticket_id in (hidden.id, 10**9)]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    texts = [re.sub(r'nonce="[^"]+"|content="[^"]+"|\d{5,}', "", answer.text) for answer in answers]
+    assert texts[0].replace(str(hidden.id), "") == texts[1].replace(str(hidden.id), "")
+
+
+# 9. The screen never lies.
+
+
+def test_9_each_state_has_its_own_words_on_the_page(app: Any, session: Any, cast: Any, make: Any) -> None:
+    ticket = make.ticket(cast.support)
+    ticket.claim(cast.ann)
+    message = ticket.reply(cast.ann, Reply(body="Код выслан"))
+    ann = sign_in(app, cast.ann)
+    shown = {}
+    for state in DeliveryState:
+        message.delivery = state
+        page = ann.get(f"/tickets/{ticket.id}/thread").text
+        shown[state] = re.search(r'class="delivery-mark">.*?<span>(.*?)</span></span>', page, re.DOTALL).group(1)  # type: ignore[union-attr]
+    assert len(set(shown.values())) == len(DeliveryState)
+    assert set(WORST_FIRST) == set(DeliveryState), "one ranked list"
+
+
+# 10. Time is UTC, and there is one clock.
+
+
+def test_10_all_stored_moments_are_utc(session: Any) -> None:
+    for table in Base.metadata.sorted_tables:
+        for column in table.columns:
+            if isinstance(column.type, sa.DateTime):
+                assert column.type.timezone, f"{table.name}.{column.name}"
+    assert session.scalar(sa.text("SHOW timezone")) == "UTC"
+    naive = sa.text("SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
+                    " AND data_type = 'timestamp without time zone'")  # fmt: skip
+    assert session.execute(naive).all() == []
+
+
+# Moments that are not ours: of a foreign server's certificate and token, of Redis, of a file's name, of made-up mail.
+CLOCKS = r"(datetime\.)?(datetime|date)\.(now|utcnow|today)|time\.time|func\.(now|clock_timestamp)"
+OTHER_CLOCKS = {
+    "helpdesk/embedded.py",
+    "queues/channels/email/mailbox.py",
+    "queues/channels/email/oauth.py",
+    "queues/demo/desk.py",
+    "queues/lanes.py",
+    "queues/status.py",
+}
+
+
+def test_10_nobody_reads_another_clock() -> None:
+    found = set()
+    for path in sources("helpdesk", "queues"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if re.fullmatch(CLOCKS, called):
+                found.add(str(path.relative_to(ROOT)))
+    assert found == OTHER_CLOCKS
+    for path in sources("migrations"):
+        assert not re.search(r"(?<!helpdesk_)now\(\)(?! *\+)", path.read_text()), path
+
+
+@pytest.mark.parametrize(("zone", "day"), [("UTC", "January 1, 2026"), ("Asia/Tokyo", "January 2, 2026")])
+def test_10_the_screen_tells_the_readers_time(
+    app: Any, session: Any, cast: Any, make: Any, zone: str, day: str
+) -> None:
+    ticket = make.ticket(cast.support)
+    said = session.scalars(sa.select(Message).where(Message.ticket_id == ticket.id)).one()
+    said.at = datetime(2026, 1, 1, 20, 30, tzinfo=UTC)
+    cast.ann.time_zone = zone
+    page = sign_in(app, cast.ann).get(f"/tickets/{ticket.id}/thread").text
+    assert day in page
