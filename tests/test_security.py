@@ -1,5 +1,6 @@
 """What somebody who means harm would try on the desk: each class of fault stays tried for ever."""
 
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from helpdesk import logs
 from helpdesk.config import load
-from helpdesk.models import Message, Reply, TicketPerson
+from helpdesk.models import Draft, Message, OutboxItem, Reply, TicketPerson
 from queues.channels.base import Secrets
 from tests.clients import sign_in
 
@@ -56,6 +57,61 @@ def test_nobody_takes_back_what_another_wrote(app: Any, session: Any, make: Any,
     assert reply.delivery == "queued"
     assert undo in ann.get(f"/tickets/{ticket.id}").text
     assert ann.post(undo).status_code == 303
+
+
+def test_acts_on_two_things_need_a_right_on_both(app: Any, session: Any, make: Any, cast: Any) -> None:
+    mine, foreign = make.ticket(cast.support), make.ticket(cast.billing, title=CANARY)
+    secret = session.query(Message).filter_by(ticket_id=foreign.id).one()
+    mine.claim(cast.ann)
+    session.commit()
+    ann, at = sign_in(app, cast.ann), f"/tickets/{mine.id}"
+    forward = {"message_id": secret.id, "to": "me@elsewhere.example"}
+    assert ann.post(f"{at}/forwards", data=forward).status_code == 404
+    assert ann.get(f"{at}/dialogs/forward?message_id={secret.id}").status_code in {200, 404}
+    assert ann.post(f"{at}/move", data={"queue_id": cast.billing.id}).status_code == 404
+    assert ann.post(f"{at}/handover", data={"user_id": cast.carl.id}).status_code == 422
+    assert ann.post(f"/queues/{cast.billing.id}/claims").status_code == 404
+    assert ann.post(f"/messages/{secret.id}/undo").status_code == 404
+    assert ann.post(f"/messages/{secret.id}/retries").status_code == 404
+    assert ann.get(f"{at}/thread?before=999999999").text.count(CANARY) == 0
+    session.refresh(mine)
+    assert (mine.queue_id, mine.owner_id) == (cast.support.id, cast.ann.id)
+    assert session.query(OutboxItem).count() == 0
+
+
+def test_notes_are_never_forwarded(app: Any, session: Any, make: Any, cast: Any) -> None:
+    ticket = make.ticket(cast.support)
+    ticket.claim(cast.ann)
+    note = ticket.note(cast.ann, CANARY)
+    session.commit()
+    forward = {"message_id": note.id, "to": "me@elsewhere.example"}
+    assert sign_in(app, cast.ann).post(f"/tickets/{ticket.id}/forwards", data=forward).status_code == 422
+
+
+def test_drafts_and_their_files_are_their_authors(app: Any, session: Any, make: Any, cast: Any) -> None:
+    ticket = make.ticket(cast.support)
+    ticket.claim(cast.bob)
+    session.commit()
+    ann, bob, at = sign_in(app, cast.ann), sign_in(app, cast.bob), f"/tickets/{ticket.id}"
+    ann.put(f"{at}/draft", data={"body": CANARY})
+    file = ann.post(f"{at}/draft/files", data={"file": (BytesIO(b"secret"), "secret.txt")}).json["id"]
+    assert CANARY not in bob.get(at).text
+    assert bob.get(f"/attachments/{file}").status_code == 404
+    assert bob.delete(f"{at}/draft/files/{file}").status_code == 404
+    assert bob.post(f"{at}/replies", data={"body": "мой ответ", "upload": file}).status_code == 303
+    reply = session.query(Message).filter_by(kind="reply").one()
+    assert reply.attachments == []
+    assert reply.user_id == cast.bob.id
+    draft = session.query(Draft).one()
+    assert (draft.user_id, draft.body, [one.id for one in draft.attachments]) == (cast.ann.id, CANARY, [file])
+
+
+def test_the_key_of_another_persons_act_gives_nothing(app: Any, make: Any, cast: Any) -> None:
+    make.ticket(cast.support, minutes_ago=500)
+    next_one = make.ticket(cast.support)
+    first = sign_in(app, cast.ann).post("/claims", headers={"Idempotency-Key": "k"})
+    second = sign_in(app, cast.bob).post("/claims", headers={"Idempotency-Key": "k"})
+    assert first.location != second.location == f"/tickets/{next_one.id}"
 
 
 def test_an_answer_that_goes_elsewhere_says_so(app: Any, session: Any, make: Any, cast: Any) -> None:
