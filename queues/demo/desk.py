@@ -12,6 +12,7 @@ from helpdesk import files
 from helpdesk.db import db, transaction
 from helpdesk.models import Category, Message, OutboxItem, Queue, Reply, State, Ticket, User
 from helpdesk.models.ticket import header_hash
+from helpdesk.models.ticket.states import Kind
 from helpdesk.sign_in import user_by_email
 from queues import fifo, intake, outbox
 from queues.demo import letters, pictures
@@ -146,6 +147,8 @@ class Desk:
         ticket = db.session.get_one(Ticket, telling.ticket_id)
         if ticket.owner_id != by.id and not isinstance(step, Note | Move):
             ticket = self._own(ticket, by)
+        if ticket.kind == Kind.PAUSED and isinstance(step, Answer | Forward):
+            ticket.wake(by, "by hand")
         match step:
             case Answer():
                 ticket.reply(by, Reply(step.text, to=[telling.story.address], files=_attach(step.files)))
