@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -14,10 +15,12 @@ from hypothesis import strategies as st
 
 from helpdesk.keyring import keyring
 from queues.channels.base import DeliveryError, Earlier, File, Letter
-from queues.channels.email import tokens, wire
+from queues.channels.email import bodies, tokens, wire
 from queues.channels.email.compose import compose, subject_of
+from queues.channels.email.html import clean_html
 from queues.channels.email.parse import parse
 from queues.channels.email.settings import MailboxSettings
+from tests.email.payloads import PAYLOADS
 
 BOX = MailboxSettings(address="support@desk.example", from_name='Служба "Помощь", отдел 2')
 PLUS = MailboxSettings(address="support@desk.example", plus_addressing=True)
@@ -250,6 +253,39 @@ def test_nothing_of_a_customer_becomes_markup() -> None:
         assert tags <= {"html", "head", "meta", "body", "div", "br", "a", "blockquote", "p", "doctype"}
         assert not re.search(r"<[^>]*\son\w+\s*=", html)
         assert 'href="javascript' not in html
+
+
+PIXEL = '<img src="https://evil.example/p.gif?eve" width="1"><p style="background:url(//evil.example/p)">x</p>'
+
+
+@pytest.mark.parametrize("payload", [*PAYLOADS, PIXEL])
+@pytest.mark.parametrize("way", ["quoted", "forwarded"])
+def test_quoting_relays_no_script_and_no_tracking_picture(payload: str, way: str) -> None:
+    html = clean_html(f"<p>{payload}</p>").html
+    letter = replace(LETTER, quoted=None, cc=[])
+    mail = read(replace(letter, **{way: replace(ASKED, html=html, text="x")}))
+    inner = content(mail, "html").replace(bodies._QUOTE_OPEN, "<blockquote>")
+    seen = Seen()
+    seen.feed(inner)
+    assert seen.tags <= {*bodies._TAGS, "html", "head", "meta", "body"}
+    assert {name for name, _value in seen.attributes} <= {
+        *("href", "rel", "title", "lang", "colspan", "rowspan", "charset")
+    }
+    for name, value in seen.attributes:
+        assert name != "href" or str(value).lower().startswith(("http://", "https://", "mailto:"))
+
+
+class Seen(HTMLParser):
+    """What is in a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str | None]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += attrs
 
 
 BREAKS = ["\r\nBcc: evil@x.example", "\nBcc: evil@x.example", "\r", "\0", "\u2028Bcc: e@x.example", "\x85x", "\ud800"]

@@ -5,8 +5,11 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from helpdesk.models import DeliveryState, Message, OutboxItem
 from queues import outbox
+from queues.channels.base import Outbound
 from queues.channels.email import local, tokens
 
 Answered = Callable[..., OutboxItem]
@@ -105,3 +108,12 @@ def test_listing_knows_only_its_own_files(answered: Answered, outgoing: Path) ->
     assert local.read(one.name) is not None
     assert local.read("../../etc/passwd") is None
     assert local.read("secret.txt") is None
+
+
+@pytest.mark.parametrize("mark", ["\r\nBcc: evil@x.example", "\n\nx", "\u2028Bcc: e@x.example"])
+def test_no_recipient_can_add_a_line(outgoing: Path, mails: Mails, mark: str) -> None:
+    local.put(
+        Outbound(1, "<x@desk>", "us@desk.example", [f"eve{mark}@x.example"], b"Subject: s\r\n\r\nx"), lambda: None
+    )
+    (mail,) = mails()
+    assert sorted(mail.keys()) == ["Return-Path", "Subject", "X-Envelope-To"]

@@ -30,10 +30,11 @@ def put(outbound: Outbound, before_last_byte: Callable[[], None]) -> Receipt:
 
     Raises DeliveryError when the folder cannot be written to.
     """
+    recipients = [wire.one_line(address) for address in outbound.recipients]
     head = wire.EOL.join(
         [
             f"Return-Path: <{outbound.envelope_sender}>",
-            f"X-Envelope-To: {f',{wire.EOL} '.join(outbound.recipients)}",
+            f"X-Envelope-To: {f',{wire.EOL} '.join(recipients)}",
             "",
         ]
     )
