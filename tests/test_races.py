@@ -380,6 +380,52 @@ def test_the_outcome_of_a_sending_and_mail_to_the_same_ticket_do_not_block_each_
     assert ledger.reconcile() == 0
 
 
+def test_a_claim_that_is_given_up_lets_nobody_overtake(
+    cast: Any, ticket: Ticket, make_committed: Any, committed: Any, meanwhile: Any
+) -> None:
+    """Whoever skipped the ticket that is being claimed would leave it behind a younger one."""
+    make_committed.ticket(cast.support, minutes_ago=1)
+    committed.commit()
+    bob_id, queue_id, ticket_id = cast.bob.id, cast.support.id, ticket.id
+    assert fifo.claim_next(cast.ann, queue_id) is ticket
+    second = meanwhile(lambda: fifo.claim_next(db.session.get_one(User, bob_id), queue_id).id)
+    committed.rollback()
+    assert second.result() == ticket_id
+
+
+def test_a_strict_queue_looks_at_the_line_when_nobody_is_taking_from_it(
+    cast: Any, ticket: Ticket, make_committed: Any, committed: Any, meanwhile: Any
+) -> None:
+    """Bob takes the second while ann is taking the first: then it is the next, and no reason is asked for."""
+    cast.support.strict = True
+    second_id = make_committed.ticket(cast.support, minutes_ago=1).id
+    committed.commit()
+    bob_id = cast.bob.id
+    assert fifo.claim_next(cast.ann, cast.support.id) is ticket
+    taking = meanwhile(lambda: fifo.claim_this(db.session.get_one(User, bob_id), second_id))
+    committed.commit()
+    taking.result()
+    claim = sa.select(Event).where(Event.ticket_id == second_id, Event.kind == "ticket.claimed")
+    assert "passed_over" not in committed.scalars(claim).one().payload
+
+
+def test_a_ticket_that_is_being_finished_is_not_handed_out(
+    cast: Any, ticket: Ticket, make_committed: Any, committed: Any, meanwhile: Any
+) -> None:
+    next_id = make_committed.ticket(cast.support, minutes_ago=1).id
+    committed.commit()
+    bob_id, queue_id = cast.bob.id, cast.support.id
+    committed.refresh(ticket, with_for_update={"key_share": True})
+    ticket.finish(cast.ann, State.SPAM)
+    committed.flush()
+    taking = meanwhile(lambda: fifo.claim_next(db.session.get_one(User, bob_id), queue_id).id)
+    committed.commit()
+    assert taking.result() == next_id
+    committed.refresh(ticket)
+    assert (ticket.owner_id, ticket.kind) == (None, "finished")
+    assert ledger.reconcile() == 0
+
+
 def test_two_clicks_at_once_are_one_claim(
     cast: Any, ticket: Ticket, make_committed: Any, committed: Any, meanwhile: Any
 ) -> None:
