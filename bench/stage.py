@@ -22,6 +22,7 @@ from helpdesk.embedded import Engines
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "measured with patience"
 OPERATORS = 16
+IDLE_SECONDS = 10.0  # less than the server keeps a connection that nobody uses
 CSRF = re.compile(r'name="csrf-token" content="([^"]+)"|name="csrf_token"[^>]*value="([^"]+)"')
 
 
@@ -112,6 +113,7 @@ class Browser:
         self.port = port
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self.cookies: dict[str, str] = {}
+        self.used_at = time.monotonic()
         page = self.get("/sign-in")[1]
         form = {"email": f"operator{place}@desk.example", "password": PASSWORD, "csrf_token": token_of(page)}
         status, _, _ = self.post("/sign-in", form)
@@ -132,6 +134,9 @@ class Browser:
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
+        if time.monotonic() - self.used_at > IDLE_SECONDS:
+            self.connection.close()  # the server has closed it, or is about to; it is opened again by itself
+        self.used_at = time.monotonic()
         self.connection.request(method, path, body, headers)
         answer = self.connection.getresponse()
         text = answer.read().decode("utf-8", "replace")
