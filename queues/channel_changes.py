@@ -17,7 +17,8 @@ from helpdesk.staff import apply
 def save_channel(
     by: User, channel: Channel, values: Mapping[str, Any], settings: dict[str, Any], secrets: Mapping[str, str]
 ) -> None:
-    """Columns, settings and secrets of a channel, new or not; secrets that are not named stay as they are.
+    """Columns, settings and secrets of a channel, new or not; secrets that are not named stay as they are, those
+    that are empty are forgotten.
 
     Raises Refused when its name or address is taken.
     """
@@ -31,8 +32,8 @@ def save_channel(
     db.session.add(channel)
     db.session.flush()
     kept = channel.secrets
-    if fresh := {name: value for name, value in secrets.items() if kept.get(name) != value}:
-        channel.keep_secrets({**kept, **fresh})
+    if fresh := {name: value for name, value in secrets.items() if kept.get(name, "") != value}:
+        channel.keep_secrets({name: value for name, value in {**kept, **fresh}.items() if value})
         changes |= dict.fromkeys(fresh, "changed")
     if changes:
         _note(by, channel, changes)

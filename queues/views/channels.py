@@ -189,7 +189,8 @@ def _save(channel: Channel, provider: str) -> ResponseReturnValue:
             queue = channel_changes.open_queue(me(), form.project_id.data, typed(form.queue_name).strip())
             form.queue_id.data = queue.id
         values["queue_id"] = form.queue_id.data
-        channel_changes.save_channel(me(), channel, values, settings.model_dump(mode="json"), read_secrets(form))
+        secrets = read_secrets(form, channel, settings)
+        channel_changes.save_channel(me(), channel, values, settings.model_dump(mode="json"), secrets)
     except Refused as error:
         db.session.rollback()
         return _page(channel, provider, form, fault=error.message), 422

@@ -14,17 +14,12 @@ from helpdesk.db import db
 from helpdesk.forms import choices, typed
 from helpdesk.models import Channel, Project, Queue
 from queues.channels.email.presets import Preset
-from queues.channels.email.settings import MailboxSettings
+from queues.channels.email.settings import MailboxSettings, told_to
 
 NEW_QUEUE = 0
 LONGEST = 400
 SECRETS = ("password", "smtp_password", "oauth_client_secret")
-GOES_TO = {
-    "password": ("imap_host", "auth", "user"),
-    "smtp_password": ("smtp_host",),
-    "oauth_client_secret": ("oauth_token_url", "oauth_tenant", "provider"),
-}
-"""Whom a stored secret is told to: when one of these changes, the secret has to be typed again."""
+TOKENS = ("oauth_refresh_token", "oauth_access_token", "oauth_expires_at")
 
 ENCRYPTIONS = (("ssl", _l("TLS from the start")), ("starttls", _l("STARTTLS")))
 
@@ -178,23 +173,31 @@ def _missing(form: MailboxForm, settings: MailboxSettings) -> list[tuple[Field, 
 
 
 def _secrets_to_type_again(form: MailboxForm, channel: Channel, settings: MailboxSettings) -> list[tuple[Field, str]]:
-    """A stored secret is never told to another server than the one it was typed for."""
-    before, after = channel.settings or {}, settings.model_dump()
-    stored = channel.secrets if channel in db.session else {}
+    """A stored secret is never told to another server, or under another name, than those it was typed for."""
+    typed_now = {name for name in SECRETS if form[name].data}
     return [
         (form[secret], _("The server or the user changed, so type this once more."))
-        for secret, names in GOES_TO.items()
-        if stored.get(secret)
-        and not form[secret].data
-        and any(before.get(name) and before.get(name) != after[name] for name in names)
-        and _still_used(secret, settings)
+        for secret in _told_anew(channel, settings, typed_now)
+        if secret in SECRETS and secret not in typed_now
     ]
 
 
-def _still_used(secret: str, settings: MailboxSettings) -> bool:
-    return (settings.auth == "oauth2") == (secret == "oauth_client_secret")  # noqa: S105 -- a name, no password
+def _told_anew(channel: Channel, settings: MailboxSettings, typed_now: set[str]) -> set[str]:
+    """The stored secrets that somebody would get to know who did not know them before."""
+    stored = set(channel.secrets) if channel in db.session else set()
+    own = "smtp_password" in stored
+    try:
+        before = told_to(MailboxSettings(**{"address": channel.address, **channel.settings}), own)
+    except ValidationError:
+        before = {}
+    after = told_to(settings, own or "smtp_password" in typed_now)
+    return {secret for secret, servers in after.items() if secret in stored and servers - before.get(secret, set())}
 
 
-def read_secrets(form: MailboxForm) -> dict[str, str]:
-    """The secrets that were typed; those left empty are not among them."""
-    return {name: typed(form[name]) for name in SECRETS if form[name].data}
+def read_secrets(form: MailboxForm, channel: Channel, settings: MailboxSettings) -> dict[str, str]:
+    """The secrets that were typed; those left empty are not among them. Tokens are "" where they must be forgotten:
+    where another server would get to know them, somebody has to sign in anew."""
+    found = {name: typed(form[name]) for name in SECRETS if form[name].data}
+    if _told_anew(channel, settings, set(found)) & set(TOKENS):
+        found |= dict.fromkeys(TOKENS, "")
+    return found

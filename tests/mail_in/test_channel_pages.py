@@ -55,6 +55,9 @@ def values(**more: Any) -> dict[str, Any]:
     }
 
 
+OAUTH = {"provider": "gmail", "auth": "oauth2", "oauth_client_id": "desk"}
+
+
 def made(session: Any) -> Channel:
     return session.scalars(sa.select(Channel).order_by(Channel.id.desc())).first()
 
@@ -107,6 +110,46 @@ def test_a_stored_password_is_not_told_to_another_server(session: Any, dora: Any
     assert "type this once more" in answer.text
     session.refresh(channel)
     assert channel.settings["imap_host"] == "imap.example.com"
+
+
+@pytest.mark.parametrize(
+    ("kept", "before", "after", "asked"),
+    [
+        ("password", {}, {"smtp_host": "smtp.evil.example"}, True),  # the mailbox's password serves there, too
+        ("password", {"imap_host": "", "smtp_host": "smtp.example.com"}, {"imap_host": "imap.evil.example"}, True),
+        ("password", {"smtp_host": "smtp.example.com"}, {"smtp_host": "smtp.evil.example"}, True),
+        ("password", {}, {"user": "somebody"}, True),
+        ("password", {"smtp_host": "smtp.example.com"}, {"smtp_host": ""}, False),
+        ("password", {}, {"folder": "Other"}, False),
+        ("oauth_client_secret", OAUTH, {"oauth_token_url": "https://evil.example/token"}, True),
+        ("oauth_client_secret", OAUTH, {"oauth_scopes": "mail"}, False),
+    ],
+)
+def test_no_stored_secret_gets_to_know_another_server(
+    session: Any, dora: Any, cast: Any, kept: str, before: dict[str, str], after: dict[str, str], asked: bool
+) -> None:
+    form = values(project_id=str(cast.support.project_id), password="", **before)
+    dora.post("/admin/channels", data={**form, kept: SECRET})
+    channel = made(session)
+    assert channel.secrets == {kept: SECRET}
+    answer = dora.post(f"/admin/channels/{channel.id}", data={**form, "queue_id": str(channel.queue_id), **after})
+    assert (answer.status_code, "type this once more" in answer.text) == ((422, True) if asked else (303, False))
+
+
+@pytest.mark.parametrize("after", [{"imap_host": "imap.evil.example"}, {"oauth_token_url": "https://evil.example/t"}])
+def test_tokens_of_a_sign_in_are_told_to_no_other_server(
+    session: Any, dora: Any, cast: Any, after: dict[str, str]
+) -> None:
+    form = values(project_id=str(cast.support.project_id), password="", **OAUTH)
+    dora.post("/admin/channels", data=form)
+    channel, tokens = made(session), {"oauth_refresh_token": "r", "oauth_access_token": "a", "oauth_expires_at": "1"}
+    channel.keep_secrets(tokens)
+    session.commit()
+    form["queue_id"] = str(channel.queue_id)
+    assert dora.post(f"/admin/channels/{channel.id}", data={**form, "folder": "Other"}).status_code == 303
+    assert channel.secrets == tokens
+    assert dora.post(f"/admin/channels/{channel.id}", data={**form, **after}).status_code == 303
+    assert channel.secrets == {}
 
 
 @pytest.mark.parametrize(

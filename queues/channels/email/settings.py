@@ -136,3 +136,20 @@ class MailboxSettings(BaseModel):
 def password_for_smtp(secrets: dict[str, str]) -> str:
     """The password of the outgoing server: its own one, or that of the mailbox."""
     return secrets.get("smtp_password") or secrets.get("password", "")
+
+
+def told_to(settings: MailboxSettings, has_smtp_password: bool) -> dict[str, set[tuple[str, str]]]:
+    """Which servers get to know each secret, and by which user name; what nobody gets to know has an empty set."""
+    incoming = {(settings.imap_host, settings.login)} if settings.imap_host else set()
+    outgoing = {(settings.smtp_host, settings.smtp_login)} if settings.smtp_host else set()
+    if settings.auth == "password":
+        return {
+            "password": incoming | (set() if has_smtp_password else outgoing),
+            "smtp_password": outgoing,
+        }
+    provider = {(settings.token_url, settings.oauth_client_id)} if settings.token_url else set()
+    return {
+        "oauth_client_secret": provider,
+        "oauth_refresh_token": provider,
+        "oauth_access_token": incoming | outgoing,
+    }
