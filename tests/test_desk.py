@@ -69,6 +69,11 @@ def test_reply_is_held_back_when_something_came(ann: Any, cast: Any, make: Any, 
     answer = ann.post(f"/tickets/{ticket.id}/replies", data=form, headers={"HX-Request": "true"})
     assert answer.status_code == 409
     assert "Уже не надо, спасибо" in answer.text
+    assert answer.text.count("came while you wrote") == 1
+    page = ann.post(f"/tickets/{ticket.id}/replies", data=form).text  # without scripts: a whole page, the text in it
+    assert "<html" in page
+    assert page.count("came while you wrote") == 1
+    assert "Мой длинный ответ</textarea>" in page
     assert session.scalars(select(OutboxItem)).all() == []
     assert session.scalars(select(Draft)).one().body == "Мой длинный ответ"
 

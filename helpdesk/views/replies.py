@@ -15,7 +15,7 @@ from helpdesk.models import Attachment, Message, MessageKind, Reply, Right, Stat
 from helpdesk.models.ticket.states import Kind
 from helpdesk.views.composing import addresses, answer_to, draft_files, own_draft
 from helpdesk.views.drafts import take_up_again
-from helpdesk.views.tickets import may_work, thread_context
+from helpdesk.views.tickets import may_work, page_context, thread_context
 
 pages = Blueprint("replies", __name__)
 
@@ -93,15 +93,14 @@ def _thread(ticket: Ticket, **more: Any) -> ResponseReturnValue:
 
 def _something_came(ticket: Ticket, conflict: Conflict) -> ResponseReturnValue:
     """The new messages above the untouched text; sending again is the author's consent."""
+    notice = {"notice_text": conflict.message, "unseen": conflict.details["unseen"]}
+    if "HX-Request" not in request.headers:
+        context = page_context(ticket)
+        typed = {name: request.form.get(name, "") for name in ("body", "to", "cc")}
+        context["composer"] |= typed | {"mode": "reply", "seen": context["newest_id"]}
+        return render_template("tickets/show.html", **context, **notice), 409
     context = thread_context(ticket, may_work(ticket))
-    page = render_template(
-        "tickets/_spoken.html",
-        composer={"seen": context["newest_id"]},
-        notice_text=conflict.message,
-        unseen=conflict.details["unseen"],
-        **context,
-    )
-    return page, 409
+    return render_template("tickets/_spoken.html", composer={"seen": context["newest_id"]}, **context, **notice), 409
 
 
 def _files(ticket: Ticket) -> list[Attachment]:
