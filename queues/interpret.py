@@ -24,7 +24,7 @@ from helpdesk.models import (
 from helpdesk.models.channel import own_addresses
 from helpdesk.models.message import Blob
 from helpdesk.models.ticket import State, header_hash, lock_conversation, reserve_numbers
-from queues import acknowledge, delivery
+from queues import acknowledge, delivery, system_mails
 from queues.channels.base import File, Understood
 from queues.follow_up import Way, place
 from queues.known import Known
@@ -32,6 +32,7 @@ from queues.proofs import Claimed, Proof, claimed, is_our_own, prove
 from queues.routing import route
 
 OWN_MAIL = "our own mail came back"
+OWN_REPORT = "report on a mail to a colleague"
 BLOCKED = "blocked customer"
 MOST_PARTICIPANTS = 200
 
@@ -86,6 +87,8 @@ def _place(placing: Placing, known: Known) -> str | None:
     event, message = placing.event, placing.message
     if is_our_own(message, known):
         return OWN_MAIL
+    if message.bounce is not None and system_mails.is_report(message.bounce):
+        return OWN_REPORT
     if placing.customer.blocked:
         return BLOCKED
     channel = db.session.get_one(Channel, event.channel_id)

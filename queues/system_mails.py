@@ -17,7 +17,7 @@ from helpdesk.config import settings
 from helpdesk.db import db, transaction
 from helpdesk.models import Channel, SystemMail
 from queues.channels import adapter_for, adapters
-from queues.channels.base import Adapter, DeliveryError, Letter, Receipt, Secrets
+from queues.channels.base import Adapter, Bounce, DeliveryError, Letter, Receipt, Secrets
 from queues.channels.email import tokens
 from queues.secrets import StoredSecrets
 from queues.tries import LONGEST_ROUND, judge
@@ -25,6 +25,7 @@ from queues.tries import LONGEST_ROUND, judge
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(minutes=15)
+NO_ITEM = 0  # in the envelope sender of a mail that is in no outbox
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,22 @@ def send_due(stopping: Callable[[], bool] = lambda: False) -> int:
         _send(*mail)
         tried += 1
     return tried
+
+
+def is_report(bounce: Bounce) -> bool:
+    """Whether a delivery report is about a mail of the helpdesk itself; that mail has failed then, if it says so.
+
+    Such a report holds the mail, and the mail a link that opens a colleague's account: it is no ticket for operators.
+    """
+    mail_id = tokens.system_mail_of_id(bounce.original_header_id or "")
+    if mail_id is None:
+        return bounce.token is not None and tokens.item_of_bounce_token(bounce.token) == NO_ITEM
+    if bounce.action == "failed":
+        words = f"{bounce.recipient}: {bounce.status} {bounce.words}"[:2000]
+        values = {"state": "failed", "last_error": words, "finished_at": clock.SQL_NOW, "body": ""}
+        db.session.execute(update(SystemMail).where(SystemMail.id == mail_id).values(values))
+        log.warning("a mail to a colleague did not arrive", mail=mail_id, words=words)
+    return True
 
 
 def _take() -> tuple[_Mail, _Way] | None:
@@ -116,7 +133,7 @@ def _send(mail: _Mail, way: _Way) -> None:
 
 def _letter(mail: _Mail, address: str) -> Letter:
     return Letter(
-        item_id=0,
+        item_id=NO_ITEM,
         message_id=mail.id,
         ticket_id=None,
         number="",

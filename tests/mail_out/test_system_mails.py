@@ -4,11 +4,15 @@ from collections.abc import Callable
 from email.message import EmailMessage
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
-from helpdesk.models import SystemMail
+from helpdesk.models import InboundEvent, SystemMail, Ticket
 from helpdesk.system_mail import send_system_mail
-from queues import outbox
+from queues import intake, interpret, outbox, system_mails
+from queues.channels.base import Inbound
+from queues.channels.email import tokens
+from tests.mail_out.test_bounces import report
 from tests.mail_out.test_delivery import connect
 from tests.smtp_server import TAKE_AND_CLOSE, SmtpServer
 
@@ -87,3 +91,37 @@ def test_lost_answer_means_once_more(serve: Callable[..., SmtpServer], committed
     committed.refresh(mail)
     assert mail.state == "sent"
     assert len({received.mail["message-id"] for received in server.received}) == 1
+
+
+@pytest.mark.parametrize("proof", ["message-id", "recipient"])
+def test_a_report_on_it_shows_operators_no_link(committed: Any, people: Any, mails: Mails, proof: str) -> None:
+    mail = invite(committed)
+    outbox.drain()
+    (original,) = mails()
+    to = people.mailbox.address
+    if proof == "recipient":
+        to = tokens.make_bounce_address(to, system_mails.NO_ITEM) or ""
+        original.replace_header("message-id", "<rewritten@relay.example>")
+    raw = report(original, to).replace(b"Subject: Re", b"Subject: x\r\n\r\nhttps://desk.example/link/abc")
+    intake.accept(people.mailbox.id, Inbound("dsn", raw, {"recipients": [to], "sender": ""}))
+    intake.drain()
+    committed.expire_all()
+    event = committed.query(InboundEvent).one()
+    assert (event.state, event.reason) == ("dropped", interpret.OWN_REPORT)
+    assert committed.query(Ticket).count() == 0
+    if proof == "message-id":
+        committed.refresh(mail)
+        assert mail.state == "failed"
+        assert "550 5.1.1" in (mail.last_error or "")
+
+
+def test_nobody_forges_such_a_report(committed: Any, people: Any, mails: Mails) -> None:
+    """A mail that merely looks like one is a ticket as ever."""
+    invite(committed)
+    outbox.drain()
+    (original,) = mails()
+    forged = original["message-id"].replace("<s", "<s1")
+    original.replace_header("message-id", forged)
+    intake.accept(people.mailbox.id, Inbound("dsn", report(original, people.mailbox.address), {}))
+    intake.drain()
+    assert committed.query(Ticket).count() == 1

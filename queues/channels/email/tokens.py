@@ -12,6 +12,7 @@ from helpdesk.keyring import keyring
 LONGEST_LOCAL_PART = 64
 _ADDRESS_LENGTH = 26  # 130 bits: whoever can guess one may add to a ticket
 _MESSAGE_ID = re.compile(r"<?[ \t]*t(\d{1,19})\.(\d{1,19})\.([a-z0-9]+\.[a-z2-7]+)@[^@<>\s]+?[ \t]*>?", re.IGNORECASE)
+_SYSTEM_ID = re.compile(r"<?[ \t]*s(\d{1,19})\.([a-z0-9]+\.[a-z2-7]+)@[^@<>\s]+?[ \t]*>?", re.IGNORECASE)
 _TICKET_TOKEN = re.compile(r"t(\d{1,19})\.([a-z0-9]+\.[a-z2-7]+)", re.IGNORECASE)
 _BOUNCE_TOKEN = re.compile(r"b(\d{1,19})\.([a-z0-9]+\.[a-z2-7]+)", re.IGNORECASE)
 _MARK = re.compile(r"helpdesk\.([a-z0-9]+\.[a-z2-7]+)", re.IGNORECASE)
@@ -26,6 +27,14 @@ def make_message_id(ticket_id: int | None, message_id: int, domain: str) -> str:
 def make_system_id(mail_id: int, domain: str) -> str:
     """The fixed Message-ID of a mail to somebody who works here; it belongs to no ticket."""
     return f"<s{mail_id}.{keyring().sign('system-id', mail_id)}@{domain}>"
+
+
+def system_mail_of_id(header_id: str) -> int | None:
+    """The mail of the helpdesk itself that has this Message-ID."""
+    found = _SYSTEM_ID.fullmatch(header_id.strip())
+    if found is None or not keyring().verify(found[2], "system-id", int(found[1])):
+        return None
+    return int(found[1])
 
 
 def read_message_id(header_id: str) -> tuple[int, int] | None:
