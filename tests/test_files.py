@@ -233,3 +233,22 @@ def test_due_pictures_are_made_once_and_shared(committed: Any, make_committed: A
     assert rows[0].content_id == "logo@x"
     age(picture())
     assert files.sweep(DAY) == 0
+
+
+def test_a_shown_picture_is_handed_to_the_server_from_its_first_byte(app: Any, cast: Any, make: Any) -> None:
+    """Servers give the descriptor to sendfile(2): what was peeked at must not be missing from the answer."""
+    import os
+
+    from helpdesk.views.files import _shown
+
+    blob = files.put(picture(size=(400, 300)))
+    handed: list[int] = []
+
+    def wrapper(file: Any, _block: int = 8192) -> list[bytes]:
+        handed.append(os.lseek(file.fileno(), 0, os.SEEK_CUR))
+        return [file.read()]
+
+    with app.test_request_context(environ_overrides={"wsgi.file_wrapper": wrapper}):
+        response = _shown(blob.sha256)
+        assert response.mimetype == "image/png"
+    assert handed == [0]

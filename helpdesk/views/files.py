@@ -114,11 +114,10 @@ def _download(file: Attachment) -> Response:
 
 
 def _shown(sha256: str) -> Response:
-    content = open_blob(sha256)
-    start = content.read(4)
-    content.seek(0)
-    kind = "image/png" if start == b"\x89PNG" else "image/jpeg"
-    response = send_file(content, mimetype=kind, conditional=False)
+    with open_blob(sha256) as peek:
+        kind = "image/png" if peek.read(4) == b"\x89PNG" else "image/jpeg"
+    # Opened anew: the web server hands the descriptor to sendfile(2), which begins where the last read ended.
+    response = send_file(open_blob(sha256), mimetype=kind, conditional=False)
     response.headers["Content-Disposition"] = "inline"
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return _guard(response)
