@@ -1,5 +1,6 @@
 """The desk through its pages, as an operator uses it."""
 
+from email import message_from_bytes, policy
 from io import BytesIO
 from typing import Any
 
@@ -89,6 +90,35 @@ def test_draft_comes_back_and_goes_with_the_reply(ann: Any, cast: Any, make: Any
     assert session.scalars(select(Draft)).all() == []
     reply = session.scalars(select(Message).where(Message.kind == "reply")).one()
     assert [attachment.name for attachment in reply.attachments] == ["счёт.txt"]
+
+
+def test_a_pasted_picture_stands_in_the_text(ann: Any, cast: Any, make: Any, session: Any) -> None:
+    from io import BytesIO
+
+    from queues.channels import adapter_for
+    from queues.letters import write_letter
+
+    ticket = make.ticket(cast.support, channel=cast.mailbox)
+    ann.post(f"/tickets/{ticket.id}/claims")
+    url, png = f"/tickets/{ticket.id}/draft/files", b"\x89PNG\r\n\x1a\n" + b"\x00" * 50
+
+    def put(name: str, **form: str) -> Any:
+        return ann.post(url, data={"file": (BytesIO(png), name), **form}).json
+
+    pasted, chosen = put("снимок.png", inline="1"), put("фото.png")
+    assert put("page.html", inline="1")["mark"] == chosen["mark"] == "", "only pictures stand in a text"
+    assert f'data-mark="{pasted["mark"]}"' in ann.get(f"/tickets/{ticket.id}").text
+    body = f"Нажмите сюда: {pasted['mark']} и готово"
+    ann.post(f"/tickets/{ticket.id}/replies", data={"body": body, "upload": [pasted["id"], chosen["id"]]})
+    thread = ann.get(f"/tickets/{ticket.id}/thread").text
+    assert "Нажмите сюда: [снимок.png] и готово" in thread
+    letter = write_letter(session.scalars(select(OutboxItem)).one())
+    raw = adapter_for("email").compose(letter, cast.mailbox.settings).rendered
+    mail = message_from_bytes(raw, policy=policy.default)
+    html = mail.get_body(("html",)).get_content()
+    picture = next(part for part in mail.walk() if part.get_content_disposition() == "inline")
+    assert f'Нажмите сюда: <img src="cid:{picture["content-id"].strip("<>")}" alt=""> и готово' in html
+    assert [part.get_filename() for part in mail.iter_attachments()] == ["фото.png"]
 
 
 def test_undo_takes_a_reply_back(ann: Any, cast: Any, make: Any, session: Any) -> None:

@@ -1,6 +1,7 @@
 """What the composer needs, and how its fields become a reply."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
@@ -9,6 +10,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from sqlalchemy import or_, select
 
+from helpdesk import picture_marks
 from helpdesk.capabilities import capabilities_of
 from helpdesk.db import db
 from helpdesk.errors import Refused
@@ -41,9 +43,14 @@ def composer(ticket: Ticket, newest_id: int) -> dict[str, Any]:
         "everyone": ", ".join(others(ticket, to)),
         "reply_refused": _why_no_reply(ticket, to),
         "canned": [{"name": item.name, "body": item.body} for item in canned_replies(ticket)],
-        "uploads": [{"id": file.id, "name": file.name} for file in draft.attachments] if draft else [],
+        "uploads": uploads(draft.attachments) if draft else [],
         "presence": "",
     }
+
+
+def uploads(files: Iterable[Attachment]) -> list[dict[str, Any]]:
+    """Files that wait to be sent, as `_upload.html` expects each."""
+    return [{"id": file.id, "name": file.name, "mark": picture_marks.mark(file.content_id)} for file in files]
 
 
 def _why_no_reply(ticket: Ticket, to: list[str]) -> str:

@@ -6,7 +6,7 @@ from flask_babel import gettext as _
 from flask_login import current_user, login_required
 from sqlalchemy.dialects.postgresql import insert
 
-from helpdesk import clock, permissions
+from helpdesk import clock, permissions, picture_marks
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
 from helpdesk.files import attach, put
@@ -44,7 +44,10 @@ def save(ticket_id: int) -> ResponseReturnValue:
 @pages.post("/tickets/<int:ticket_id>/draft/files")
 @login_required
 def upload(ticket_id: int) -> ResponseReturnValue:
-    """Keep a file for the message being written; answers {id, name, size}."""
+    """Keep a file for the message being written; answers {id, name, size, mark}.
+
+    `mark` says where in the text a picture stands that was sent to stand there (`inline`); else it is empty.
+    """
     ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK)
     file = request.files.get("file")
     if file is None or not file.filename:
@@ -55,10 +58,12 @@ def upload(ticket_id: int) -> ResponseReturnValue:
     draft = draft_of(ticket)
     if len(draft.attachments) >= MOST_FILES:
         raise Refused(_("A message has at most %(count)s files.", count=MOST_FILES))
-    kept = attach(None, file.filename, file.mimetype or "application/octet-stream", put(content))
+    inline = "inline" in request.form and file.mimetype in picture_marks.TYPES
+    content_id = picture_marks.new_content_id() if inline else None
+    kept = attach(None, file.filename, file.mimetype or "application/octet-stream", put(content), inline, content_id)
     kept.draft_id = draft.id
     db.session.flush()
-    return jsonify(id=kept.id, name=kept.name, size=kept.size)
+    return jsonify(id=kept.id, name=kept.name, size=kept.size, mark=picture_marks.mark(content_id))
 
 
 @pages.delete("/tickets/<int:ticket_id>/draft/files/<int:file_id>")
@@ -82,7 +87,7 @@ def take_up_again(ticket: Ticket, message: Message) -> list[Attachment]:
     draft.recipients = dict(message.recipients)
     draft.seen_message_id = message.id
     draft.updated_at = clock.now()
-    kept = ("sha256", "name", "type", "size", "preview_sha256", "preview_state")
+    kept = ("sha256", "name", "type", "size", "inline", "content_id", "preview_sha256", "preview_state")
     files = [
         Attachment(draft_id=draft.id, **{name: getattr(file, name) for name in kept}) for file in message.attachments
     ]

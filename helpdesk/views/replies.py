@@ -13,7 +13,7 @@ from helpdesk.errors import Conflict, NotFound, Refused
 from helpdesk.files import attach, put
 from helpdesk.models import Attachment, Message, MessageKind, Reply, Right, State, Ticket
 from helpdesk.models.ticket.states import Kind
-from helpdesk.views.composing import addresses, answer_to, draft_files, own_draft
+from helpdesk.views.composing import addresses, answer_to, draft_files, own_draft, uploads
 from helpdesk.views.drafts import take_up_again
 from helpdesk.views.tickets import may_work, page_context, thread_context
 
@@ -80,8 +80,8 @@ def undo(message_id: int) -> ResponseReturnValue:
     ticket.undo_reply(current_user, message)
     if ticket.kind == Kind.FINISHED and ticket.rival_id() is None:
         ticket.reopen(current_user, "by hand")  # sent with "and finish": the customer has no answer now
-    files = [{"id": file.id, "name": file.name} for file in take_up_again(ticket, message)]
-    return _thread(ticket, restored={"body": message.text, "uploads": files})
+    files = take_up_again(ticket, message)
+    return _thread(ticket, restored={"body": message.text, "uploads": uploads(files)})
 
 
 def _thread(ticket: Ticket, **more: Any) -> ResponseReturnValue:

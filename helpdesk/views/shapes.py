@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from sqlalchemy import Row
 
-from helpdesk import live, words
+from helpdesk import live, picture_marks, words
 from helpdesk.models import Attachment, Customer, Message, MessageKind, OutboxItem, Ticket
 from helpdesk.models.ticket.states import Kind
 from helpdesk.numbers import group_digits
@@ -140,13 +140,14 @@ def message(item: Message, outbox: OutboxItem | None, may_work: bool) -> dict[st
     if not author:
         author = item.customer.name if item.customer else _("Automatic message")
     quoted = item.text.strip() if inbound and item.visible_text.strip() != item.text.strip() else ""
+    pictures = {file.content_id: file.name for file in item.attachments if file.content_id}
     return {
         "id": item.id,
         "kind": item.kind,
         "author_name": author,
         "at": item.at,
-        "text": item.text.strip(),
-        "reply_text": item.visible_text.strip(),
+        "text": picture_marks.named(item.text.strip(), pictures),
+        "reply_text": picture_marks.named(item.visible_text.strip(), pictures),
         "quoted_text": quoted,
         "has_html": item.html is not None,
         "html_frame_url": url_for("files.frame", message_id=item.id) if item.html is not None else None,

@@ -1,6 +1,8 @@
 // Files by choosing, pasting and dropping; each goes up at once, with progress, to data-upload-url.
 // The server answers JSON {id, name}; the form then carries a hidden `upload` field for each. DELETE <url>/<id> removes.
+// A pasted picture stands in the text: for it the server answers with a `mark` too, which is put where the caret is.
 // Without scripts the file field itself is posted as `files`.
+import { insert } from "./composer.js";
 import { send, token } from "./htmx_setup.js";
 
 const composer = document.getElementById("composer");
@@ -25,14 +27,26 @@ function done(item, file) {
   const field = document.createElement("input");
   Object.assign(field, { type: "hidden", name: "upload", value: file.id });
   item.append(field);
+  if (!file.mark) return;
+  item.dataset.mark = file.mark;
+  insert(file.mark);
 }
 
-function upload(file) {
+/** Take a removed picture's mark out of the text. */
+function unmark(mark) {
+  const text = composer.querySelector("textarea");
+  if (!mark || !text.value.includes(mark)) return;
+  text.value = text.value.replace(mark, "");
+  text.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+function upload(file, inline = false) {
   const item = chip(file.name);
   // XMLHttpRequest, because fetch does not report how much has gone up.
   const request = new XMLHttpRequest();
   const form = new FormData();
   form.append("file", file);
+  if (inline) form.append("inline", "1");
   request.open("POST", url);
   request.setRequestHeader("X-CSRFToken", token());
   request.setRequestHeader("Accept", "application/json");
@@ -57,7 +71,7 @@ function upload(file) {
 if (composer && url) {
   const picker = composer.querySelector('input[type="file"]');
   picker?.addEventListener("change", () => {
-    [...picker.files].forEach(upload);
+    [...picker.files].forEach((file) => upload(file));
     picker.value = "";
   });
   composer.addEventListener("click", (event) => {
@@ -65,12 +79,13 @@ if (composer && url) {
     const item = event.target.closest("[data-remove-upload]")?.closest(".upload");
     if (!item) return;
     if (item.dataset.uploadDone) send(`${url}/${item.dataset.uploadDone}`, { method: "DELETE" });
+    unmark(item.dataset.mark);
     item.remove();
   });
   composer.addEventListener("paste", (event) => {
     if (!event.clipboardData?.files.length) return;
     event.preventDefault();
-    [...event.clipboardData.files].forEach(upload);
+    [...event.clipboardData.files].forEach((file) => upload(file, file.type.startsWith("image/")));
   });
   // The whole conversation takes the drop: people aim at the text, not at the field.
   const zone = composer.closest("main") ?? composer;
@@ -83,6 +98,6 @@ if (composer && url) {
   zone.addEventListener("dragleave", (event) => over(event, false));
   zone.addEventListener("drop", (event) => {
     over(event, false);
-    [...(event.dataTransfer?.files ?? [])].forEach(upload);
+    [...(event.dataTransfer?.files ?? [])].forEach((file) => upload(file));
   });
 }

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import nh3
 
+from helpdesk.picture_marks import MARK
 from queues.channels.base import Earlier, Letter
 
 MOST_QUOTED = 50_000  # characters; a longer message is quoted up to here, as plain text
@@ -17,7 +18,6 @@ _TAGS = {
 }
 _ATTRIBUTES = {"a": {"href"}, "td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan"}}
 _LINK = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]]")
-_PICTURE = re.compile(r"\[cid:([A-Za-z0-9._@+-]{1,200})\]")
 _QUOTE_OPEN = '<blockquote type="cite" style="margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex">'
 
 _WROTE = {
@@ -34,7 +34,7 @@ _FORWARDED = {
 
 def plain_body(letter: Letter) -> str:
     """The text version: opening, words, signature, then the quoted or forwarded message."""
-    parts = [letter.opening, _PICTURE.sub("", letter.text)]
+    parts = [letter.opening, MARK.sub("", letter.text)]
     if letter.closing.strip():
         parts.append(f"-- \n{letter.closing.strip()}")
     if letter.forwarded is not None:
@@ -48,8 +48,8 @@ def plain_body(letter: Letter) -> str:
 
 def html_body(letter: Letter, pictures: list[str]) -> str:
     """The HTML version. `pictures` are content ids; those the text does not place stand below it."""
-    placed = {found for found in _PICTURE.findall(letter.text) if found in pictures}
-    words = _PICTURE.sub(lambda found: _image(found[1]) if found[1] in placed else "", as_html(letter.text))
+    placed = {found for found in MARK.findall(letter.text) if found in pictures}
+    words = MARK.sub(lambda found: _image(found[1]) if found[1] in placed else "", as_html(letter.text))
     parts = [as_html(letter.opening), words]
     parts += [_image(content_id) for content_id in pictures if content_id not in placed]
     if letter.closing.strip():
