@@ -7,10 +7,11 @@ map gives the same hashes to modules that import each other. Packages add their 
 
 import hashlib
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 from flask import Flask, Response, current_app, request, url_for
 from flask_login import current_user
@@ -20,6 +21,10 @@ Section = Literal["work", "watch", "manage"]
 KEEP_SECONDS = 365 * 24 * 3600
 BARE_MODULES = {"tinykeys": "vendor/tinykeys/tinykeys.mjs"}
 
+LOOK_AGAIN_SECONDS = 1.0
+
+T = TypeVar("T")
+_recent: dict[tuple[str | None, str, str], tuple[float, object]] = {}
 _digests: dict[Path, tuple[int, str]] = {}
 
 
@@ -71,12 +76,27 @@ def once() -> str:
 
 
 def asset(filename: str) -> str:
-    """The URL of a file under `static/` that changes whenever the file does."""
-    return url_for("static", filename=filename, v=_digest(filename))
+    """The URL of a file under `static/` that changes whenever the file does, a moment later at most."""
+    return _kept(filename, lambda: url_for("static", filename=filename, v=_digest(filename)))
 
 
 def import_map() -> dict[str, dict[str, str]]:
     """The import map of the page: each of our modules, and the few from elsewhere, under its hashed URL."""
+    return _kept("import map", _read_import_map)
+
+
+def _kept(name: str, read: Callable[[], T]) -> T:
+    """What `read` gives, for all pages of one second: a page links to dozens of files and must not look at each."""
+    now = time.monotonic()
+    key = (current_app.static_folder, request.script_root, name)
+    read_at, value = _recent.get(key, (0.0, None))
+    if value is None or now - read_at > LOOK_AGAIN_SECONDS:
+        value = read()
+        _recent[key] = (now, value)
+    return cast(T, value)
+
+
+def _read_import_map() -> dict[str, dict[str, str]]:
     static = Path(current_app.static_folder or "")
     ours = {
         url_for("static", filename=f"js/{path.name}"): asset(f"js/{path.name}")

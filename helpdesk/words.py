@@ -1,22 +1,47 @@
 """Words of the trade in the reader's language: states, priorities, kinds of messages."""
 
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 from helpdesk.models.ticket.states import KIND, State
+
+# Lazy, so that a word costs one look into the catalog and not one for each of its neighbours: lists ask often.
+STATES = {
+    State.NEW: _l("New"),
+    State.OPEN: _l("Open"),
+    State.PENDING: _l("Pending"),
+    State.WAITING: _l("Waiting for the customer"),
+    State.SOLVED: _l("Solved"),
+    State.UNSOLVED: _l("Not solved"),
+    State.SPAM: _l("Spam"),
+    State.MERGED: _l("Merged"),
+}
+PRIORITIES = {1: _l("Urgent"), 2: _l("High"), 3: _l("Normal"), 4: _l("Low")}
+NATURES = {
+    "auto-reply": _l("automatic reply"),
+    "auto-generated": _l("sent by a program"),
+    "bounce": _l("delivery report"),
+    "report": _l("report"),
+    "list": _l("mailing list"),
+    "bulk": _l("bulk mail"),
+}
+DELIVERIES = {
+    "queued": _l("waiting to be sent"),
+    "sending": _l("being sent"),
+    "deferred": _l("not accepted yet"),
+    "sent": _l("sent"),
+    "delivered": _l("delivered"),
+    "read": _l("read"),
+    "unknown": _l("outcome unknown"),
+    "cancelled": _l("taken back"),
+    "failed": _l("failed"),
+    "bounced": _l("came back"),
+}
 
 
 def state_name(code: str) -> str:
     """The name of a ticket's state."""
-    return {
-        State.NEW: _("New"),
-        State.OPEN: _("Open"),
-        State.PENDING: _("Pending"),
-        State.WAITING: _("Waiting for the customer"),
-        State.SOLVED: _("Solved"),
-        State.UNSOLVED: _("Not solved"),
-        State.SPAM: _("Spam"),
-        State.MERGED: _("Merged"),
-    }[State(code)]
+    return str(STATES[State(code)])
 
 
 def state(code: str) -> dict[str, str]:
@@ -26,7 +51,7 @@ def state(code: str) -> dict[str, str]:
 
 def priority_name(priority: int) -> str:
     """The name of a priority."""
-    return {1: _("Urgent"), 2: _("High"), 3: _("Normal"), 4: _("Low")}[priority]
+    return str(PRIORITIES[priority])
 
 
 PRIORITY_TONE = {1: "red", 2: "amber", 4: ""}
@@ -39,14 +64,7 @@ def priority_chip(priority: int) -> dict[str, str] | None:
 
 def nature_name(nature: str) -> str:
     """What kind of automatic message it is; empty for a person's own words."""
-    return {
-        "auto-reply": _("automatic reply"),
-        "auto-generated": _("sent by a program"),
-        "bounce": _("delivery report"),
-        "report": _("report"),
-        "list": _("mailing list"),
-        "bulk": _("bulk mail"),
-    }.get(nature, "")
+    return str(NATURES.get(nature, ""))
 
 
 def clock_rule(clock: str, by_priority: bool) -> str:
@@ -81,15 +99,4 @@ def channel(kind: str, name: str) -> dict[str, str]:
 
 def delivery_word(state: str) -> str:
     """One or two words for a delivery state."""
-    return {
-        "queued": _("waiting to be sent"),
-        "sending": _("being sent"),
-        "deferred": _("not accepted yet"),
-        "sent": _("sent"),
-        "delivered": _("delivered"),
-        "read": _("read"),
-        "unknown": _("outcome unknown"),
-        "cancelled": _("taken back"),
-        "failed": _("failed"),
-        "bounced": _("came back"),
-    }.get(state, state)
+    return str(DELIVERIES.get(state, state))
