@@ -1,4 +1,4 @@
-"""Where a picture stands in the plain text that an operator writes: `[cid:<content id>]`, as mail programs do it too."""
+"""Where a picture stands in the plain text that an operator writes: `[cid:<content id>]`, as mail programs do."""
 
 import re
 import secrets
