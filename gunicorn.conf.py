@@ -27,7 +27,9 @@ backlog = 1024
 limit_request_line = 8190
 limit_request_fields = 64
 limit_request_field_size = 16384
-forwarded_allow_ips = "127.0.0.1,::1"  # whom to believe is TRUSTED_PROXIES' business, in the application
+# Whom to believe is TRUSTED_PROXIES' business, in the application. Here nobody is: gunicorn would take the scheme, and
+# even the path of the program, from the headers of whatever a proxy on this machine passes on.
+forwarded_allow_ips = ""
 accesslog = None
 errorlog = "-"
 loglevel = "warning"
