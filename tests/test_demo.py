@@ -36,7 +36,7 @@ def test_a_part_of_it_is_told(committed: Any, monkeypatch: Any) -> None:
     lines = fill.fill()
     committed.rollback()
     assert any("dora@vesna.example" in line for line in lines)
-    states = {title: state for title, state in committed.execute(select(Ticket.title, Ticket.state))}
+    states = {row.title: row.state for row in committed.execute(select(Ticket.title, Ticket.state))}
     assert states["Посылка пришла порванная"] == "solved"
     assert states["Списали деньги два раза"] == "open"
     assert committed.scalar(select(func.count()).where(Message.delivery == "bounced")) == 1
