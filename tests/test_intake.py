@@ -258,3 +258,37 @@ def test_cyrillic_files_are_kept(session: Any, post: Post) -> None:
     mail.add_attachment(b"%PDF-1.4 hi", maintype="application", subtype="pdf", filename="договор №5.pdf")
     message = message_of(session, post.raw(bytes(mail)))
     assert [file.name for file in message.attachments] == ["договор №5.pdf"]
+
+
+CONTROL = (
+    "Queue",
+    "Priority",
+    "State",
+    "Owner",
+    "Customer",
+    "TicketNumber",
+    "Ticket",
+    "Note",
+    "Type",
+    "Lock",
+    "Internal",
+)
+
+
+def test_headers_of_a_stranger_steer_nothing(session: Any, cast: Any, post: Post) -> None:
+    """Whatever other helpdesks obey, and names like our own."""
+    other = ticket_of(session, post())
+    values = {"Queue": cast.billing.name, "Ticket": other.number, "TicketNumber": other.number, "Owner": cast.ann.email}
+    headers = {
+        f"X_{product}_{name}": values.get(name, "1")
+        for product in ("Helpdesk", "OTRS", "Zammad", "Znuny", "FreeScout", "RT")
+        for name in CONTROL
+    }
+    event = post(
+        sender="mallory@evil.example", X_Loop="helpdesk", Resent_From=cast.ann.email, Sender=cast.ann.email, **headers
+    )
+    ticket, message = ticket_of(session, event), message_of(session, event)
+    assert ticket is not other
+    assert (ticket.queue_id, ticket.owner_id, ticket.state) == (cast.support.id, None, State.NEW)
+    assert (ticket.priority, ticket.request_type) == (other.priority, other.request_type)
+    assert (message.kind, message.user_id, message.sender) == ("inbound", None, "mallory@evil.example")

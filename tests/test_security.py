@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from helpdesk import logs
 from helpdesk.config import load
+from helpdesk.customer_texts import fill
 from helpdesk.models import Draft, Message, OutboxItem, Reply, TicketPerson
 from queues.channels.base import Secrets
 from tests.clients import sign_in
@@ -152,3 +153,17 @@ def test_tracebacks_in_the_log_show_no_variables(capsys: pytest.CaptureFixture[s
     assert "ValueError: 14" in said
     assert password not in said
     assert "eine\\nZeile" in said, "nobody writes lines of their own into the log"
+
+
+def test_texts_for_customers_are_filled_in_once_and_never_run() -> None:
+    evil = "{{ 7*7 }} {% x %} {name.__class__} {0} {} %s %(name)s $name {operator} {password} {name}"
+    filled = fill(evil, {"name": "{operator} {{ 8*8 }}", "operator": "Ann"})
+    assert filled == evil.replace("{operator}", "Ann").replace(" {name}", " {operator} {{ 8*8 }}")
+
+
+def test_doors_are_shut_until_somebody_opens_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOST", "LMTP_HOST", "LMTP_PORT", "OUTBOUND_ALLOW", "TRUSTED_PROXIES", "METRICS_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    found = load()
+    assert (found.host, found.lmtp_host, found.lmtp_port) == ("127.0.0.1", "127.0.0.1", 0)
+    assert (found.outbound_allow, found.trusted_proxies) == ([], 0)
