@@ -56,7 +56,7 @@ test-fast: dev ## tests that need neither Dovecot nor Chromium nor patience
 	$(PYTEST) -n 2 -m "$(FAST)"
 
 fault: dev provision ## kill everything for minutes while mail flows, then count (the longer run of a test in `make test`)
-	$(BIN)/python -m tests.fault
+	$(BIN)/python -m tests.fault $(ARGS)
 
 check: dev ## style, types, import directions, translations, migrations
 	$(BIN)/ruff check .
@@ -64,10 +64,10 @@ check: dev ## style, types, import directions, translations, migrations
 	$(PYTEST) -q tests/test_imports.py tests/test_translations.py tests/test_migrations.py
 
 bench: dev ## measure speed at 10,000 and 100,000 tickets beside the floor of this machine
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(ARGS)
 
 bench-large: dev ## the same at 1,000,000 tickets
-	$(BIN)/python -m bench --large
+	$(BIN)/python -m bench --large $(ARGS)
 
 clean: ## remove what can be made again; the data in var/ stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
