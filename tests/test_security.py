@@ -80,6 +80,18 @@ def test_acts_on_two_things_need_a_right_on_both(app: Any, session: Any, make: A
     assert session.query(OutboxItem).count() == 0
 
 
+def test_what_is_marked_as_a_note_never_leaves(app: Any, session: Any, make: Any, cast: Any) -> None:
+    """Without scripts both buttons can be pressed, whatever was chosen above them."""
+    ticket = make.ticket(cast.support)
+    ticket.claim(cast.ann)
+    session.commit()
+    data = {"mode": "note", "body": CANARY, "then": "finish"}
+    assert sign_in(app, cast.ann).post(f"/tickets/{ticket.id}/replies", data=data).status_code == 303
+    assert session.query(OutboxItem).count() == 0
+    assert session.query(Message).filter_by(text=CANARY).one().kind == "note"
+    assert ticket.kind == "active"
+
+
 def test_notes_are_never_forwarded(app: Any, session: Any, make: Any, cast: Any) -> None:
     ticket = make.ticket(cast.support)
     ticket.claim(cast.ann)

@@ -23,7 +23,12 @@ pages = Blueprint("replies", __name__)
 @pages.post("/tickets/<int:ticket_id>/replies")
 @login_required
 def create(ticket_id: int) -> ResponseReturnValue:
-    """Send a reply, and finish the ticket where the form says so. 409 when something was said meanwhile."""
+    """Send a reply, and finish the ticket where the form says so. 409 when something was said meanwhile.
+
+    What its author marked as a note is kept as one, whichever button was pressed: it must not reach the customer.
+    """
+    if request.form.get("mode") == "note":
+        return note(ticket_id)
     ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK, lock=True)
     reply = Reply(
         body=request.form.get("body", ""),
