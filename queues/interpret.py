@@ -28,7 +28,7 @@ from queues import acknowledge, delivery, system_mails
 from queues.channels.base import File, Understood
 from queues.follow_up import Way, place
 from queues.known import Known
-from queues.proofs import Claimed, Proof, claimed, is_our_own, prove
+from queues.proofs import BY_NUMBER, Claimed, Proof, claimed, is_our_own, prove
 from queues.routing import route
 
 OWN_MAIL = "our own mail came back"
@@ -201,13 +201,17 @@ def _facts(event: InboundEvent, message: Understood, proof: Proof) -> dict[str, 
 
 
 def _take_part(conversation: Conversation, message: Understood, proof: Proof, known: Known) -> None:
-    """The sender and those addressed take part from now on; a stranger with a signed token does not bring others."""
-    if message.nature != "human" or not proof.participant:
+    """The sender and those addressed take part from now on.
+
+    A stranger with a signed token brings nobody, and neither does a number in a subject: whoever guesses one and
+    writes in the name of a customer would otherwise put themselves among those who are answered.
+    """
+    if message.nature != "human" or not proof.participant or proof.how == BY_NUMBER:
         return
     present, ours = known.participants_in(conversation), own_addresses()
     people = [(message.sender, message.sender_name, "from")]
-    people += [(address, name, "to") for name, address in message.to]
-    people += [(address, name, "cc") for name, address in message.cc]
+    people += [(address, name, "to") for address, name in message.to]
+    people += [(address, name, "cc") for address, name in message.cc]
     for address, name, role in people[:MOST_PARTICIPANTS]:
         if address and address.lower() not in present | ours:
             present.add(address.lower())

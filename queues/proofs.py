@@ -17,6 +17,7 @@ from queues.channels.email.compose import plain_text
 from queues.known import Known
 
 MOST_IDS = 100
+BY_NUMBER = "number in the subject"
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def prove(message: Understood, claims: Claimed, known: Known) -> Proof:
         if ticket_id is not None and (ticket := known.ticket(ticket_id)) is not None:
             return Proof(ticket, how, participant=known.takes_part(message, ticket))
     weaker = [("known message id", known.ticket_by_hash(one)) for one in claims.hashes]
-    weaker += [("number in the subject", known.ticket_by_number(key)) for key in claims.number_keys]
+    weaker += [(BY_NUMBER, known.ticket_by_number(key)) for key in claims.number_keys]
     found = [(how, ticket) for how, ticket in weaker if ticket is not None]
     for how, ticket in found:
         if known.takes_part(message, ticket):

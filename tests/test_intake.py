@@ -14,6 +14,7 @@ from helpdesk.models import (
     InboundState,
     Message,
     OutboxItem,
+    Participant,
     Reply,
     State,
     Ticket,
@@ -129,6 +130,31 @@ def test_number_in_the_subject_joins_for_participants(session: Any, post: Post) 
     ticket = ticket_of(session, post())
     event = post(subject=f"Вопрос по {ticket.number_text}")
     assert ticket_of(session, event) is ticket
+
+
+def participants(session: Any, ticket: Ticket) -> set[str]:
+    query = select(Participant.address).where(Participant.conversation_id == ticket.conversation_id)
+    return set(session.scalars(query))
+
+
+def test_those_who_are_addressed_take_part_by_their_address(session: Any, cast: Any, post: Post) -> None:
+    """A display name is no address, whatever it looks like."""
+    to = f'"mallory@evil.example" <{cast.mailbox.address}>, Адам <adam@customer.example>'
+    ticket = ticket_of(
+        session, post(to=to, cc='"boss@evil.example" <Boss@Customer.example>', message_id="<1@c.example>")
+    )
+    assert participants(session, ticket) == {"eve@customer.example", "adam@customer.example", "boss@customer.example"}
+    event = post(sender="boss@customer.example", in_reply_to="<1@c.example>")
+    assert ticket_of(session, event) is ticket
+    assert ticket_of(session, post(sender="mallory@evil.example", in_reply_to="<1@c.example>")) is not ticket
+
+
+def test_a_guessed_number_in_a_customers_name_brings_nobody(session: Any, cast: Any, post: Post) -> None:
+    ticket = ticket_of(session, post())
+    forged = post(subject=f"[#{ticket.number}]", cc="mallory@evil.example")
+    assert ticket_of(session, forged) is ticket
+    assert participants(session, ticket) == {"eve@customer.example"}
+    assert ticket_of(session, post(sender="mallory@evil.example", subject=f"[#{ticket.number}]")) is not ticket
 
 
 def test_answer_wakes_a_paused_ticket_but_automatic_mail_does_not(session: Any, cast: Any, post: Post) -> None:
