@@ -172,6 +172,7 @@ TEXTS: dict[str, Callable[[Payload, Names], str]] = {
         else _("%(name)s takes part no more", name=_name(n, "user", p["user_id"]))
     ),
     "message.delivery": _delivery,
+    "ticket.placed": lambda p, n: _("The queue is ordered by another rule now"),
     "ticket.promoted": lambda p, n: _("Goes first now: it was passed over as long as the queue allows"),
 }
 

@@ -10,7 +10,7 @@ from helpdesk import live
 from helpdesk.db import db
 from helpdesk.errors import Refused
 from helpdesk.models.channel import Channel
-from helpdesk.models.event import record_change
+from helpdesk.models.event import Placed, record_change
 from helpdesk.models.queue import Queue
 from helpdesk.models.ticket import Kind, Ticket
 from helpdesk.models.user import Group, QueueRight, Right, User
@@ -46,8 +46,11 @@ def put_in_order(by: User, queue: Queue) -> None:
     """Give every active ticket of the queue its place by the queue's present clock and rule of priority."""
     query = select(Ticket).where(Ticket.queue_id == queue.id, Ticket.kind == Kind.ACTIVE).order_by(Ticket.id)
     for ticket in db.session.scalars(query.with_for_update(of=Ticket, key_share=True)):
+        place = (ticket.line_class, ticket.line_at)
         with ticket.changing(by):
             ticket.line_class = ticket.priority if queue.by_priority else 0
+        if (ticket.line_class, ticket.line_at) != place:
+            ticket.record(by, Placed(), moved=True)
 
 
 def _set_rights(queue: Queue, rights: Mapping[int, Right | None]) -> dict[str, list[str | None]]:

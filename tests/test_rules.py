@@ -5,8 +5,9 @@ in the way that the comment beside it says, and the tests named for it failed.
 """
 
 import ast
+import random
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from helpdesk.models import (
 )
 from helpdesk.models.event import FACTS
 from helpdesk.models.message import DeliveryState
+from helpdesk.models.queue import QueueClock
 from helpdesk.models.ticket.states import KIND, MOVES, Kind
 from helpdesk.queries.counters import ledgers
 from queues import intake
@@ -110,6 +112,7 @@ PROOFS: dict[int, tuple[str, ...]] = {
     7: (  # every change leaves an event: a verb that passes no fact
         "test_ticket.py::test_every_verb_leaves_an_event",
         "test_people.py::test_a_changed_clock_puts_the_waiting_in_a_new_order",
+        "test_rules.py::test_7_the_line_of_any_moment_can_be_read_from_the_events",
         "test_rules.py::test_7_history_is_only_added_to",
         "test_rules.py::test_7_every_kind_of_fact_has_words",
         "test_rules.py::test_7_who_and_when",
@@ -282,6 +285,72 @@ def test_7_every_kind_of_fact_has_words() -> None:
     from helpdesk.history import TEXTS
 
     assert {kind for kind in FACTS if not kind.startswith("admin.")} == set(TEXTS)
+
+
+def test_7_the_line_of_any_moment_can_be_read_from_the_events(session: Any, cast: Any, make: Any) -> None:
+    """A long day of two queues and four tickets: after each act the events alone tell who stands where."""
+    from helpdesk.queries.line import line
+    from helpdesk.queue_changes import save_queue
+
+    support, billing, dice = cast.support, cast.billing, random.Random(3)
+    tickets = [make.ticket(support, minutes_ago=60 - number) for number in range(4)]
+
+    def rule(ticket: Ticket) -> None:
+        changed = {"clock": dice.choice([*QueueClock]), "by_priority": dice.random() < 0.5}
+        save_queue(cast.dora, support, {"name": support.name, "active": True, **changed}, {})
+
+    acts = [
+        lambda t: make.hear(t, "ещё", at=t.arrived_at + timedelta(minutes=dice.randrange(1, 50))),
+        lambda t: t.claim(cast.ann) if t.kind != Kind.FINISHED and t.owner_id is None else None,
+        lambda t: t.release(cast.ann) if t.kind != Kind.FINISHED and t.owner_id else None,
+        lambda t: t.prioritise(cast.ann, dice.randrange(1, 5)),
+        lambda t: t.reply(cast.ann, Reply(body="ответ")) if t.kind == Kind.ACTIVE and t.owner is cast.ann else None,
+        lambda t: t.undo_reply(cast.ann, r) if (r := _to_undo(session, t)) else None,
+        lambda t: t.pause(cast.ann) if t.kind == Kind.ACTIVE else None,
+        lambda t: t.wake(cast.ann, "by hand"),
+        lambda t: t.finish(cast.ann, State.SOLVED) if t.kind != Kind.FINISHED else None,
+        lambda t: t.reopen(cast.ann, "by hand") if t.kind == Kind.FINISHED else None,
+        lambda t: t.move(cast.ann, billing if t.queue is support else support),
+        lambda t: t.promote() if t.kind == Kind.ACTIVE and t.queue.by_priority else None,
+        rule,
+    ]
+    for _turn in range(120):
+        dice.choice(acts)(dice.choice(tickets))
+        session.flush()
+        for queue in (support, billing):
+            assert _told_line(session, queue.id) == [ticket.id for ticket in session.scalars(line(queue.id))]
+
+
+def _to_undo(session: Any, ticket: Ticket) -> Message | None:
+    query = sa.select(Message).where(Message.ticket_id == ticket.id, Message.delivery == "queued")
+    message: Message | None = session.scalars(query.order_by(Message.id)).first()
+    return message
+
+
+def _told_line(session: Any, queue_id: int) -> list[int]:
+    """The line of a queue, from nothing but events."""
+    told: dict[int, dict[str, Any]] = {}
+    for event in session.scalars(sa.select(Event).where(Event.ticket_id.is_not(None)).order_by(Event.id)):
+        ticket, payload = told.setdefault(event.ticket_id, {"kind": Kind.ACTIVE, "owner": None}), event.payload
+        ticket |= {name: payload[name] for name in ("line_at", "line_class") if name in payload}
+        match event.kind:
+            case "ticket.opened":
+                ticket["queue"] = payload["queue_id"]
+            case "ticket.moved":
+                ticket["queue"] = payload["to_queue_id"]
+                ticket["owner"] = ticket["owner"] if ticket["kind"] == Kind.FINISHED else None
+            case "ticket.claimed":
+                ticket["owner"] = payload["owner_id"]
+            case "ticket.released":
+                ticket["owner"] = None
+            case "ticket.state":
+                ticket["kind"] = KIND[State(payload["after"])]
+    free = {
+        id_: ticket
+        for id_, ticket in told.items()
+        if ticket["queue"] == queue_id and ticket["kind"] == Kind.ACTIVE and ticket["owner"] is None
+    }
+    return sorted(free, key=lambda id_: (free[id_]["line_class"], datetime.fromisoformat(free[id_]["line_at"]), id_))
 
 
 def test_7_who_and_when(session: Any, cast: Any, make: Any) -> None:

@@ -46,7 +46,11 @@ FACTS: dict[str, type["Fact"]] = {}
 
 @dataclass(frozen=True)
 class Fact:
-    """Base of all facts; a subclass names its kind: `class Claimed(Fact, kind="ticket.claimed")`."""
+    """Base of all facts; a subclass names its kind: `class Claimed(Fact, kind="ticket.claimed")`.
+
+    Whatever moves a ticket in line also keeps its new place, as `line_at` and `line_class` beside the fields: so the
+    line of any past moment can be read from the events.
+    """
 
     kind: ClassVar[str]
     version: ClassVar[int] = 1
@@ -67,6 +71,7 @@ class Opened(Fact, kind="ticket.opened"):
     number: str
     queue_id: int
     line_at: str
+    line_class: int
     previous_id: int | None = None
 
 
@@ -76,7 +81,6 @@ class CustomerWrote(Fact, kind="message.inbound"):
 
     message_id: int
     nature: str
-    line_at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,6 @@ class Released(Fact, kind="ticket.released"):
     """The owner gave the ticket back; it keeps its place."""
 
     former_owner_id: int | None
-    line_at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,6 @@ class Moved(Fact, kind="ticket.moved"):
 
     from_queue_id: int
     to_queue_id: int
-    line_at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -200,10 +202,13 @@ class DeliveryChanged(Fact, kind="message.delivery"):
 
 
 @dataclass(frozen=True)
+class Placed(Fact, kind="ticket.placed"):
+    """The queue is ordered by another rule now, and the ticket has another place in it."""
+
+
+@dataclass(frozen=True)
 class Promoted(Fact, kind="ticket.promoted"):
     """The ticket was passed over as long as its queue allows and now goes first."""
-
-    line_class: int
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,8 @@ class Ticket(Stateful, Owned, Spoken, Described, Model):
             previous_id=previous.id if previous else None,
         )
         db.session.add(ticket)
-        with ticket.changing(by, Opened(number, queue.id, arrived_at.isoformat(), ticket.previous_id)):
+        fact = Opened(number, queue.id, arrived_at.isoformat(), ticket.line_class, ticket.previous_id)
+        with ticket.changing(by, fact):
             pass
         if previous is not None:
             ticket.link(by, previous, "follow-up")

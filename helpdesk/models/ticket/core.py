@@ -82,19 +82,23 @@ class TicketCore:
         Nothing is flushed or committed here. Blocks do not nest.
         """
         before, queue_before, owner_before = self._counted(), self.queue_id, self.owner_id
-        kind_before = self.kind
+        kind_before, place_before = self.kind, (self.line_class, self.line_at)
         yield
         self._settle(kind_before)
         self._count(before)
         self.version += 1
         if fact is not None:
-            self.record(by, fact)
+            self.record(by, fact, moved=(self.line_class, self.line_at) != place_before)
         topics = {f"ticket:{self.id}", f"queue:{queue_before}", f"queue:{self.queue_id}"}
         topics |= {f"user:{owner}" for owner in (owner_before, self.owner_id) if owner is not None}
         live.touch(*topics)
 
-    def record(self, by: Actor, fact: Fact) -> None:
-        """Append one fact to the ticket's history, in the present transaction."""
+    def record(self, by: Actor, fact: Fact, moved: bool = False) -> None:
+        """Append one fact to the ticket's history, in the present transaction.
+
+        `moved` says that the fact also changed the place in line: then the new place is kept with it.
+        """
+        place = {"line_at": self.line_at.isoformat(), "line_class": self.line_class} if moved else {}
         db.session.add(
             Event(
                 ticket=self,
@@ -102,7 +106,7 @@ class TicketCore:
                 project_id=self.project_id,
                 kind=fact.kind,
                 version=fact.version,
-                payload=fact.payload(),
+                payload=fact.payload() | place,
                 **actor_columns(by),
             )
         )

@@ -7,7 +7,7 @@ from helpdesk.db import db
 from helpdesk.errors import Conflict, Refused
 from helpdesk.models.event import Claimed, HandedOver, Moved, Promoted, Released, StateChanged
 from helpdesk.models.queue import Queue
-from helpdesk.models.ticket.core import Actor, TicketCore, resolve_line_at
+from helpdesk.models.ticket.core import Actor, TicketCore
 from helpdesk.models.ticket.states import Kind, State
 from helpdesk.models.user import User
 
@@ -40,7 +40,7 @@ class Owned(TicketCore):
             raise Conflict(_("Nobody has this ticket; it is waiting in its queue."))
         if self.kind == Kind.FINISHED:
             raise Refused(_("This ticket is finished and stays with its owner."))
-        with self.changing(by, Released(self.owner_id, self.line_at.isoformat())):
+        with self.changing(by, Released(self.owner_id)):
             self.owner = None
             self.owner_id = None
 
@@ -66,8 +66,7 @@ class Owned(TicketCore):
             raise Refused(_("That queue is closed; choose another one."))
         if to.project_id != self.project_id:
             raise Refused(_("That queue belongs to another project."))
-        fact = Moved(self.queue_id, to.id, resolve_line_at(self, to).isoformat())
-        with self.changing(by, fact):
+        with self.changing(by, Moved(self.queue_id, to.id)):
             self.queue = to
             self.queue_id = to.id
             self.line_class = self.priority if to.by_priority else 0
@@ -77,6 +76,6 @@ class Owned(TicketCore):
 
     def promote(self) -> None:
         """Let a ticket that was passed over as long as its queue allows go before all classes."""
-        with self.changing(None, Promoted(0)):
+        with self.changing(None, Promoted()):
             self.line_class = 0
         db.session.flush()

@@ -48,11 +48,10 @@ class Spoken(TicketCore):
 
     def hear(self, message: Message, nature: str, at: datetime) -> None:
         """Take a customer's message that came in. Only a person's words run the clocks; a nudge moves nothing back."""
-        with self.changing(message.customer):
+        with self.changing(message.customer, CustomerWrote(message.id, nature)):
             if nature == "human" and self.kind != Kind.FINISHED:
                 self.last_customer_at = max(self.last_customer_at or at, at)
                 self.first_unanswered_at = min(self.first_unanswered_at or at, at)
-        self.record(message.customer, CustomerWrote(message.id, nature, self.line_at.isoformat()))
 
     def reply(self, by: User | None, reply: Reply) -> Message:
         """Write to the customer: a message and its outbox item in this transaction, sent after the undo time.
