@@ -347,6 +347,44 @@ def test_fault_of_our_own_is_shown_and_tried_later(
     assert "odd" in (message.delivery_note or "")
 
 
+def test_fault_of_our_own_after_the_dot_is_unknown_and_not_sent_again(
+    server: SmtpServer, answered: Answered, fresh: Fresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = type(delivery.adapter_for("email"))
+    send = adapter.send
+
+    def broken(*args: Any) -> None:
+        send(*args)
+        raise RuntimeError("odd")
+
+    monkeypatch.setattr(adapter, "send", broken)
+    item = answered()
+    outbox.drain()
+    assert fresh(item).delivery == item.state == "unknown"
+    monkeypatch.setattr(adapter, "send", send)
+    outbox.drain()
+    assert len(server.received) == 1
+
+
+def test_who_lost_the_item_writes_nothing_down(
+    server: SmtpServer, answered: Answered, fresh: Fresh, committed: Any
+) -> None:
+    """A sender that froze before the dot wakes up when another one has the item already."""
+    from queues.channels.base import DeliveryError
+
+    item = answered()
+    (former,) = outbox.take(1)
+    committed.execute(text("UPDATE outbox_items SET lease_until = helpdesk_now() - interval '1 s'"))
+    committed.commit()
+    delivery.settle_lost()
+    (present,) = outbox.take(1)
+    with pytest.raises(delivery.LeaseLost):
+        delivery._record(former, DeliveryError("refused", permanent=True))
+    assert fresh(item).delivery == "sending"
+    delivery.deliver(present)
+    assert fresh(item).delivery == "sent"
+
+
 def test_reply_is_not_held_by_its_transaction(server: SmtpServer, answered: Answered, committed: Any) -> None:
     """While a server stalls, nobody has an open transaction."""
     server.say("dot", STALL)
