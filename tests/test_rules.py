@@ -126,6 +126,8 @@ PROOFS: dict[int, tuple[str, ...]] = {
         "test_live.py::test_topics_are_chosen_by_what_a_user_may_see",
         "test_fifo.py::test_hidden_queue_is_absent",
         "test_rules.py::test_8_hidden_looks_like_absent",
+        "test_rules.py::test_8_hidden_messages_look_like_absent_ones",
+        "test_rules.py::test_8_hidden_numbers_look_like_absent_ones",
     ),
     9: (  # the screen never lies: show the best of several recipients, forget a state on the page
         "mail_out/test_delivery.py::test_sent_is_what_the_server_said",
@@ -380,6 +382,23 @@ def test_8_hidden_looks_like_absent(app: Any, cast: Any, make: Any, page: str) -
     assert [answer.status_code for answer in answers] == [404, 404]
     texts = [re.sub(r'nonce="[^"]+"|content="[^"]+"|\d{5,}', "", answer.text) for answer in answers]
     assert texts[0].replace(str(hidden.id), "") == texts[1].replace(str(hidden.id), "")
+
+
+@pytest.mark.parametrize("act", ["/messages/{}/undo", "/messages/{}/retries"])
+def test_8_hidden_messages_look_like_absent_ones(app: Any, session: Any, cast: Any, make: Any, act: str) -> None:
+    hidden = make.ticket(cast.billing)
+    message_id = session.scalar(sa.select(Message.id).where(Message.ticket_id == hidden.id))
+    ann = sign_in(app, cast.ann)
+    json = {"Accept": "application/json"}
+    answers = [ann.post(act.format(id_), headers=json) for id_ in (message_id, 10**9)]
+    assert [(answer.status_code, answer.json) for answer in answers] == [(404, answers[1].json)] * 2
+
+
+def test_8_hidden_numbers_look_like_absent_ones(app: Any, cast: Any, make: Any) -> None:
+    hidden = make.ticket(cast.billing)
+    ann = sign_in(app, cast.ann)
+    answers = [ann.get(f"/t/{number}", headers={"Accept": "application/json"}) for number in (hidden.number, "99999")]
+    assert [(answer.status_code, answer.json) for answer in answers] == [(404, answers[1].json)] * 2
 
 
 # 9. The screen never lies.

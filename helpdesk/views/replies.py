@@ -13,6 +13,7 @@ from helpdesk.errors import Conflict, NotFound, Refused
 from helpdesk.files import attach, put
 from helpdesk.models import Attachment, Message, MessageKind, Reply, Right, State, Ticket
 from helpdesk.models.ticket.states import Kind
+from helpdesk.queries.readable import get_message
 from helpdesk.views.composing import addresses, answer_to, draft_files, own_draft, uploads
 from helpdesk.views.drafts import take_up_again
 from helpdesk.views.tickets import may_work, page_context, thread_context
@@ -78,8 +79,8 @@ def forward(ticket_id: int) -> ResponseReturnValue:
 @login_required
 def undo(message_id: int) -> ResponseReturnValue:
     """Take back a reply that has not left yet: its text is the draft again, a ticket finished with it is open again."""
-    message = db.session.get(Message, message_id)
-    if message is None or message.ticket_id is None:
+    message = get_message(current_user, message_id)
+    if message.ticket_id is None:
         raise NotFound(_("There is no such message."))
     ticket = permissions.get_ticket(current_user, message.ticket_id, Right.WORK)
     ticket.undo_reply(current_user, message)

@@ -13,7 +13,6 @@ from helpdesk.history import tell
 from helpdesk.models import Right, Ticket
 from helpdesk.models.ticket import find_by_number
 from helpdesk.models.ticket.states import Kind
-from helpdesk.numbers import number_key
 from helpdesk.queries import thread as reading
 from helpdesk.queries.line import position
 from helpdesk.queries.lists import View, of_queue, owned_by
@@ -31,7 +30,7 @@ def by_number(number: str) -> ResponseReturnValue:
     """The ticket with this number, however it is written."""
     ticket = find_by_number(number)
     if ticket is None or not permissions.sees(current_user, ticket):
-        raise NotFound(_("There is no ticket with the number %(number)s.", number=number_key(number)))
+        raise NotFound(_("There is no such ticket."))
     return redirect(url_for("tickets.show", ticket_id=ticket.id))
 
 

@@ -8,7 +8,8 @@ from flask_login import current_user, login_required
 from helpdesk import permissions
 from helpdesk.db import db
 from helpdesk.errors import NotFound
-from helpdesk.models import Message, Right
+from helpdesk.models import Right
+from helpdesk.queries.readable import get_message
 from helpdesk.views.tickets import may_work, thread_context
 from queues import delivery, lanes
 
@@ -19,8 +20,8 @@ pages = Blueprint("sending", __name__)
 @login_required
 def retry(message_id: int) -> ResponseReturnValue:
     """Put a failed, deferred, bounced or unknown reply back into the outbox."""
-    message = db.session.get(Message, message_id)
-    if message is None or message.ticket_id is None:
+    message = get_message(current_user, message_id)
+    if message.ticket_id is None:
         raise NotFound(_("There is no such message."))
     ticket = permissions.get_ticket(current_user, message.ticket_id, Right.WORK)
     delivery.retry_failed(current_user, message)
