@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.dovecot import PASSWORD, Dovecot
+from tests.fault.again import send_unknown_again
 from tests.fault.checker import Verdict, backlog, check
 from tests.fault.intents import Intents
 from tests.fault.nemesis import Nemesis
@@ -75,6 +76,7 @@ def _under_fire(
         _battle(scale, stack, dovecot, intents, ids["queue_id"], say)
         drained = _drain(stack, dovecot, scale, say)
         verdict = check(stack, dovecot, MAILBOX, ids["channel_id"], intents)
+        send_unknown_again(verdict, stack, intents, OPERATOR_PASSWORD, ids["queue_id"])
         verdict.facts["drained after"] = f"{drained:.1f} s"
         verdict.expect(drained <= DRAIN_SECONDS, f"not drained {DRAIN_SECONDS:.0f} s after the last kill")
         verdict.expect(len(intents.kills) >= scale.kills, f"only {len(intents.kills)} kills")

@@ -11,5 +11,5 @@ pytestmark = [pytest.mark.fault, pytest.mark.dovecot]
 @pytest.mark.timeout(400)
 def test_nothing_is_lost_or_done_twice_under_fire() -> None:
     need_dovecot()
-    verdict = run(Scale(seed_from(None), mails=150, replies=30, kills=25, seconds=20, longest=150))
+    verdict = run(Scale(seed_from(None), mails=120, replies=24, kills=20, seconds=15, longest=150))
     assert verdict.violations == []
