@@ -162,9 +162,9 @@ ROWS: dict[str, Row] = {
     "POST /messages/<int:message_id>/undo": TICKET_WORK,
     "POST /messages/<int:message_id>/retries": Row(Access.TICKET_WORK, absent=True),
     # mail of channels without a server
-    "GET /outgoing": ADMINISTRATOR,
-    "GET /outgoing/<name>": Row(Access.ADMINISTRATOR, absent=True),
-    "GET /outgoing/<name>/raw": Row(Access.ADMINISTRATOR, absent=True),
+    "GET /admin/outgoing": ADMINISTRATOR,
+    "GET /admin/outgoing/<name>": Row(Access.ADMINISTRATOR, absent=True),
+    "GET /admin/outgoing/<name>/raw": Row(Access.ADMINISTRATOR, absent=True),
     # channels
     "GET /admin/channels": ADMINISTRATOR,
     "POST /admin/channels": ADMINISTRATOR,
