@@ -108,7 +108,7 @@ def init_app(app: Flask) -> None:
             400: _("Something in this request is missing or not as expected. Reload the page and try again."),
             404: _("There is nothing here, or you may not see it."),
             405: _("This address does not take that kind of request."),
-            413: _("That is larger than 32 MB. Send less at once."),
+            413: _("That is more than this page takes at once. Send less."),
             500: _("It was noted in the log. Try again; if it happens twice, tell your administrator."),
         }
         is_ours = error.description != type(error).description  # the library's own words are English only
