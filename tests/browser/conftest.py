@@ -20,7 +20,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "/tests/browser/" in str(item.path):
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.timeout(300))
+            # By a thread: a signal does not get through to a test that waits inside Playwright.
+            item.add_marker(pytest.mark.timeout(300, method="thread"))
 
 
 # Of the package, not of the session: Playwright keeps this thread's event loop busy until it ends.

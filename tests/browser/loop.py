@@ -55,6 +55,12 @@ def take_next(page: Page, subject: str) -> None:
     """Take the oldest ticket by keyboard."""
     page.keyboard.press("n")
     expect(page.locator(".ticket-bar h1")).to_have_text(subject)
+    keys_work(page)
+
+
+def keys_work(page: Page) -> None:
+    """Until the page that is shown listens to keys."""
+    expect(page.locator("[data-key][aria-keyshortcuts]").first).to_be_attached()
 
 
 def send(page: Page, text: str) -> None:

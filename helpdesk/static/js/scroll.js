@@ -35,8 +35,12 @@ document.addEventListener("click", (event) => {
 
 const box = pane();
 if (box) {
-  if (!location.hash) toEnd(box);
+  let follows = !location.hash;
+  if (follows) toEnd(box);
   box.addEventListener("scroll", () => {
-    if (atEnd(box)) box.querySelector(".jump")?.setAttribute("hidden", "");
+    follows = atEnd(box);
+    if (follows) box.querySelector(".jump")?.setAttribute("hidden", "");
   }, { passive: true });
+  // Pictures come after the page and push its end away from whoever was there.
+  box.addEventListener("load", (event) => follows && event.target.matches("img") && toEnd(box), true);
 }
