@@ -8,12 +8,20 @@ from typing import Any
 
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, Select, exists, func, or_, select
+from sqlalchemy.orm import joinedload
 
 from helpdesk.db import db
 from helpdesk.errors import Forbidden, NotFound
+from helpdesk.models.conversation import Conversation
 from helpdesk.models.queue import Queue
 from helpdesk.models.ticket import Ticket, TicketPerson, lock_conversation
 from helpdesk.models.user import RIGHT_RANK, Membership, QueueRight, Right, User
+
+# What every page of a ticket shows beside it, in the same round trip.
+WITH_PLACE = (
+    joinedload(Ticket.queue, innerjoin=True),
+    joinedload(Ticket.conversation, innerjoin=True).joinedload(Conversation.channel, innerjoin=True),
+)
 
 
 def _ranks(right: Right, user: User) -> list[str]:
@@ -83,7 +91,9 @@ def get_ticket(user: User, ticket_id: int, right: Right = Right.SEE, lock: bool 
     Raises NotFound when it is absent or hidden, Forbidden when the user may see but not work in its queue.
     """
     query = select(Ticket).where(Ticket.id == ticket_id, visible(user))
-    if lock and (conversation_id := db.session.scalar(query.with_only_columns(Ticket.conversation_id))) is not None:
+    if not lock:
+        query = query.options(*WITH_PLACE)
+    elif (conversation_id := db.session.scalar(query.with_only_columns(Ticket.conversation_id))) is not None:
         lock_conversation(conversation_id)  # always before the ticket, as the intake does
         query = query.with_for_update(of=Ticket, key_share=True).execution_options(populate_existing=True)
     ticket = db.session.scalar(query)

@@ -53,6 +53,7 @@ def mine() -> ResponseReturnValue:
 @login_required
 def show(queue_id: int) -> ResponseReturnValue:
     """One queue: its line, or its tickets in work, paused, finished."""
+    clock.hold()  # one page shows one moment, and asks for it once
     queue = permissions.get_queue(current_user, queue_id)
     context = _list(queue)
     if "HX-Request" in request.headers:

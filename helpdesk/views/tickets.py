@@ -38,6 +38,7 @@ def by_number(number: str) -> ResponseReturnValue:
 @login_required
 def show(ticket_id: int) -> ResponseReturnValue:
     """The whole page of a ticket."""
+    clock.hold()  # one page shows one moment, and asks for it once
     ticket = read(ticket_id)
     return render_template("tickets/show.html", **page_context(ticket))
 
