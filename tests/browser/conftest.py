@@ -62,3 +62,18 @@ def window(world: World, browser: Browser) -> Iterator[Window]:
 def ann(window: Window) -> Page:
     """A page of ann's."""
     return window("ann").new_page()
+
+
+@pytest.fixture
+def clear_line(world: World) -> Iterator[None]:
+    """Nobody waits and nobody has anything, before and after."""
+
+    def clear() -> None:
+        world.stack.query(
+            "UPDATE tickets SET owner_id = NULL, kind = 'finished', state = 'solved', occupies = NULL,"
+            " finished_at = now() WHERE kind <> 'finished' RETURNING id"
+        )
+
+    clear()
+    yield
+    clear()

@@ -1,7 +1,5 @@
 """The operator's way without a mouse, in a Latin and in a Russian layout; drafts and the guard of replies."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -39,21 +37,6 @@ class Keys:
 def keys(request: pytest.FixtureRequest, ann: Page) -> Keys:
     """A keyboard on ann's page."""
     return Keys(ann, request.param)
-
-
-@pytest.fixture
-def clear_line(world: World) -> Iterator[None]:
-    """Nobody waits and nobody has anything, before and after."""
-
-    def clear() -> None:
-        world.stack.query(
-            "UPDATE tickets SET owner_id = NULL, kind = 'finished', state = 'solved', occupies = NULL,"
-            " finished_at = now() WHERE kind <> 'finished' RETURNING id"
-        )
-
-    clear()
-    yield
-    clear()
 
 
 def opened(page: Page) -> None:
