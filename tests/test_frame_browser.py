@@ -16,6 +16,7 @@ from helpdesk import files
 from helpdesk.auth import cookie_name
 from helpdesk.config import settings
 from helpdesk.models.session import Stage, UserSession
+from tests.chromium import launch, need_chromium
 
 pytestmark = pytest.mark.browser
 
@@ -89,8 +90,9 @@ def served(
 @pytest.fixture
 def page(served: Any) -> Iterator[Page]:
     """A page of Chromium in which ann is signed in."""
+    need_chromium()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        browser = launch(playwright)
         context = browser.new_context()
         context.add_cookies([{"name": cookie_name(), "value": served.cookie, "url": served.url}])
         yield context.new_page()

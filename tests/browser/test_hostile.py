@@ -113,7 +113,7 @@ def harness(page: Page, documents: list[str], frame_policy: str, page_policy: st
               for (const part of document.querySelectorAll('a[href^="java" i], button, [onclick]')) part.click();
             }"""
         )
-    page.wait_for_timeout(500)
+    page.wait_for_load_state("networkidle")
 
 
 def beyond_pictures(watch: Watch) -> list[str]:
