@@ -26,7 +26,7 @@ class Claim:
 def row() -> Row:
     """The empty row."""
     return Row(
-        "sixteen operators take the next, tickets/s", "/s", "300, none double, none overtaken",
+        "sixteen operators take the next, tickets/s", "/s", "300, x 33, none double, none overtaken",
         "sixteen connections doing the same transaction",
     )  # fmt: skip
 

@@ -31,7 +31,10 @@ def pool(seed: int) -> list[str]:
 
 
 def fill(stage: Stage, tickets: int) -> None:
-    """Make `tickets` tickets with three messages each: one in fifty is open, half of those wait."""
+    """Make `tickets` tickets with three messages each. Of one in fifty that is open, half wait.
+
+    In small databases more are open, so that the page of a queue is full at every size.
+    """
     from helpdesk.search_text import fold
 
     with stage.connect() as connection:
@@ -43,6 +46,7 @@ def fill(stage: Stage, tickets: int) -> None:
                 [(place, text, fold(text)) for place, text in enumerate(pool(7))],
             )
         values = {"n": tickets, "pool": POOL, "rare": RARE, "each": max(1, tickets // 12), **stage.ids}
+        values["open"] = max(2, min(50, tickets // 500))
         for statement in STATEMENTS:
             connection.execute(statement.encode(), values)
     with stage.connect() as connection:
@@ -72,13 +76,13 @@ STATEMENTS = [
         state, kind, occupies, owner_id, arrived_at, first_unanswered_at, last_customer_at, line_at, finished_at,
         version)
     SELECT %(project)s, l.id, t.id, t.customer_id, %(channel)s, 'B' || t.n, 'B' || t.n, 'Заказ ' || t.n || ': вопрос',
-        CASE WHEN t.n %% 50 = 0 THEN 'open' ELSE 'solved' END,
-        CASE WHEN t.n %% 50 = 0 THEN 'active' ELSE 'finished' END,
-        CASE WHEN t.n %% 50 = 0 THEN 'conv:' || t.id END,
-        CASE WHEN t.n %% 100 <> 0 THEN (SELECT min(id) FROM users) + t.n %% 16 END, at.at,
-        CASE WHEN t.n %% 50 = 0 THEN at.at END, at.at, at.at,
-        CASE WHEN t.n %% 50 <> 0 THEN at.at + interval '1 day' END, 3
-    FROM talks t JOIN lines l ON l.place = 1 + (t.n / 100) %% 4,
+        CASE WHEN t.n %% %(open)s = 0 THEN 'open' ELSE 'solved' END,
+        CASE WHEN t.n %% %(open)s = 0 THEN 'active' ELSE 'finished' END,
+        CASE WHEN t.n %% %(open)s = 0 THEN 'conv:' || t.id END,
+        CASE WHEN t.n %% (2 * %(open)s) <> 0 THEN (SELECT min(id) FROM users) + t.n %% 16 END, at.at,
+        CASE WHEN t.n %% %(open)s = 0 THEN at.at END, at.at, at.at,
+        CASE WHEN t.n %% %(open)s <> 0 THEN at.at + interval '1 day' END, 3
+    FROM talks t JOIN lines l ON l.place = 1 + (t.n / (2 * %(open)s)) %% 4,
     LATERAL (SELECT helpdesk_now() - interval '1 minute' * (%(n)s - t.n) AS at) at
     """,
     """

@@ -20,8 +20,8 @@ def rows() -> dict[int, Row]:
     """Empty rows by the number of workers."""
     floor = "transactions of the same rows on one connection, a second"
     return {
-        1: Row("mail to ticket, one worker, mails a second", "/s", "300", floor),
-        2: Row("mail to ticket, two workers, mails a second", "/s", "500", floor),
+        1: Row("mail to ticket, one worker, mails a second", "/s", "300, x 5", floor),
+        2: Row("mail to ticket, two workers, mails a second", "/s", "500, x 6", floor),
     }
 
 

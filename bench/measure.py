@@ -11,7 +11,10 @@ HEAD = f"{'':44} {'ours, min/median/max':>26} {'floor':>10} {'ratio, min/median/
 
 @dataclass
 class Row:
-    """One figure over all rounds: `ours[i]` and `floor[i]` belong to one round. `unit` is ms (less is better) or /s."""
+    """One figure over all rounds: `ours[i]` and `floor[i]` belong to one round. `unit` is ms (less is better) or /s.
+
+    `aim` says what it shall be on a quiet machine of two cores, and how many times the floor that is.
+    """
 
     name: str
     unit: str

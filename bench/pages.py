@@ -23,11 +23,11 @@ class Pages:
         at = f"{size:,} tickets"
         floor = "Flask, one template, one query, same server"
         sql = "the same search as bare SQL"
-        self.queue = Row(f"queue page, {at}, one client, p50", "ms", "10", floor)
-        self.queue95 = Row(f"queue page, {at}, one client, p95", "ms", "20", floor)
-        self.ticket = Row(f"ticket page, {at}, one client, p50", "ms", "12", floor)
-        self.ticket95 = Row(f"ticket page, {at}, one client, p95", "ms", "25", floor)
-        self.eight = Row(f"queue page, {at}, eight clients, pages/s", "/s", "200", floor)
+        self.queue = Row(f"queue page, {at}, one client, p50", "ms", "10, x 11", floor)
+        self.queue95 = Row(f"queue page, {at}, one client, p95", "ms", "20, x 15", floor)
+        self.ticket = Row(f"ticket page, {at}, one client, p50", "ms", "12, x 13", floor)
+        self.ticket95 = Row(f"ticket page, {at}, one client, p95", "ms", "25, x 19", floor)
+        self.eight = Row(f"queue page, {at}, eight clients, pages/s", "/s", "200, x 8", floor)
         self.rare = Row(f"search, {at}, rare word, p50", "ms", "15", sql)
         self.common = Row(f"search, {at}, common word, p50", "ms", "15", sql)
         self.worst = Row(f"search, {at}, both words, p95", "ms", "50 at 1,000,000", sql)
