@@ -17,7 +17,7 @@ import pytest
 from helpdesk.processes import account_named, identity
 
 TOYS = Path(__file__).parent / "toys.py"
-PATIENCE = 60.0  # seconds before a hanging test is given up; nothing is measured against it
+PATIENCE = 150.0  # seconds before a hanging test is given up; nothing is measured against it
 CLEARED = (
     "DATABASE_URL", "REDIS_URL", "LMTP_PORT", "HOST", "BASE_URL", "FILES_URL", "OUTGOING_FOLDER", "UNDO_SECONDS",
 )  # fmt: skip
