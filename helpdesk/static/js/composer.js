@@ -2,6 +2,7 @@
 // The form posts a reply; its note button carries formaction for notes. The composer is never inside a swapped region.
 import { settled } from "./drafts.js";
 
+const MOST_QUOTED = 10_000;
 const composer = document.getElementById("composer");
 const text = composer?.querySelector("textarea");
 
@@ -43,7 +44,9 @@ if (composer && text) {
     const button = event.target.closest("[data-compose]");
     if (!button) return;
     choose(button.dataset.compose);
-    const quote = button.dataset.quoteFrom && document.querySelector(button.dataset.quoteFrom)?.innerText;
+    const said = button.dataset.quoteFrom && document.querySelector(button.dataset.quoteFrom)?.innerText;
+    // A log of a megabyte would keep the browser busy for minutes, and nobody quotes so much.
+    const quote = said && (said.length > MOST_QUOTED ? `${said.slice(0, MOST_QUOTED)}…` : said);
     if (quote) insert(quote.split("\n").map((line) => `> ${line}`).join("\n") + "\n\n");
   });
   composer.addEventListener("click", (event) => {
