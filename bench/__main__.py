@@ -5,7 +5,9 @@ import json
 import multiprocessing
 import os
 import platform
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
@@ -31,6 +33,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default=",".join(PARTS), help=f"some of {', '.join(PARTS)}")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, _end)
     wanted = options.only.split(",") if not options.large else ["pages"]
     sizes = [int(size) for size in (options.tickets or ("1000000" if options.large else "10000,100000")).split(",")]
     began = datetime.now(UTC)
@@ -60,8 +63,20 @@ def _measure(wanted: list[str], sizes: list[int], rounds: int) -> list[Row]:
 
 def _apart(act: Callable[..., T], *values: Any) -> T:
     """Do it in a process of its own: settings and keys are read once in a process, and each stage has others."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as alone:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=_end_by_signal) as alone:
         return alone.submit(act, *values).result()
+
+
+def _end_by_signal() -> None:
+    """In the process of a part: leave by way of everything that takes its stage down."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+def _end(*_: object) -> None:
+    for part in multiprocessing.active_children():
+        part.terminate()
+    sys.exit(143)
 
 
 def _growth(by_size: list[tuple[int, Pages]]) -> list[Row]:

@@ -40,6 +40,7 @@ class Stack:
         }
         self._engines = engines
         self.process: subprocess.Popen[bytes] | None = None
+        self.ended = False
         adopt_orphans()
 
     @property
@@ -63,7 +64,7 @@ class Stack:
     def keep(self) -> None:
         """Start the parent again when it was killed, as the system's service manager would."""
         reap_orphans()
-        if self.process is not None and self.process.poll() is not None:
+        if not self.ended and self.process is not None and self.process.poll() is not None:
             self.start()
 
     def answers(self) -> bool:
@@ -92,7 +93,8 @@ class Stack:
         return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
 
     def stop(self) -> None:
-        """End the parent; it ends the rest. What stays is killed."""
+        """End the parent for good; it ends the rest. What stays is killed."""
+        self.ended = True
         if self.process is None:
             return
         tree = self._tree()
