@@ -101,6 +101,11 @@ def delivered(world: World, count: int) -> Received:
     return world.smtp.received[count - 1]
 
 
+def left_with(world: World, words: str) -> list[Received]:
+    """The mails that reached the outgoing server with these words; other tests' mails leave at the same time."""
+    return [mail for mail in world.smtp.received if words in mail.mail.get_body(("plain",)).get_content()]
+
+
 def answer_of(mail: EmailMessage) -> dict[str, str]:
     """The headers of an answer to this mail, as mail programs write them."""
     header_id = str(mail["Message-ID"])
