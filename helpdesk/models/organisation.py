@@ -58,13 +58,8 @@ class Organisation(Model):
         return organisation
 
     @classmethod
-    def for_address(cls, address: str) -> "Organisation | None":
-        """The organisation that a normalised mail address belongs to by its domain or the nearest one above it."""
-        return cls.for_addresses([address]).get(address)
-
-    @classmethod
     def for_addresses(cls, values: Sequence[str]) -> "dict[str, Organisation]":
-        """`for_address` for many normalised addresses at once, without those that belong to none; one query."""
+        """The organisation of each of these normalised mail addresses, by its domain or the nearest above it."""
         by_address = {value: parent_domains(value.rpartition("@")[2]) for value in values if "@" in value}
         wanted = {domain for parents in by_address.values() for domain in parents}
         if not wanted:
