@@ -83,11 +83,6 @@ def looks_like_phone(text: str) -> bool:
     return bool(_LOOKS_LIKE_PHONE.match(text.strip()))
 
 
-def domain_of(address: str) -> str:
-    """The domain of a normalised mail address, or an empty text."""
-    return address.rpartition("@")[2] if "@" in address else ""
-
-
 def parent_domains(domain: str) -> list[str]:
     """The domain and the ones above it, nearest first, down to two labels: `a.b.c` gives `a.b.c` and `b.c`."""
     labels = domain.split(".")

@@ -40,9 +40,3 @@ def capabilities_of(kind: str, settings: dict[str, Any]) -> Capabilities:
     """What a channel of this kind can do; an unknown kind can do nothing special."""
     adapter = _adapters.get(kind)
     return adapter.capabilities(settings) if adapter else Capabilities()
-
-
-def kind_label(kind: str) -> str:
-    """The name of a kind of channel for people."""
-    adapter = _adapters.get(kind)
-    return adapter.label if adapter else kind
