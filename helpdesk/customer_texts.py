@@ -10,6 +10,8 @@ from helpdesk.models.queue import CustomerText
 LANGUAGES = ("en", "ru", "uk")
 ACKNOWLEDGEMENT = "acknowledgement"
 REFUSAL = "refusal"
+SIGNATURE = "signature"
+FOOTER = "footer"
 VARIABLES = ("number", "subject", "name", "queue", "project", "operator")
 _VARIABLE = re.compile(r"\{([a-z]+)\}")
 
@@ -23,6 +25,7 @@ class Text:
 
 
 READY: dict[tuple[str, str], Text] = {
+    **{(key, language): Text("", "") for key in (SIGNATURE, FOOTER) for language in LANGUAGES},
     (ACKNOWLEDGEMENT, "en"): Text(
         "",
         "Hello!\n\nWe have received your message. Its number is {number}.\n"
@@ -61,6 +64,13 @@ def customer_text(project_id: int, key: str, language: str) -> Text:
     language = language if language in LANGUAGES else "en"
     own = db.session.get(CustomerText, (project_id, key, language))
     return Text(own.subject, own.body) if own is not None else READY[key, language]
+
+
+def closing(project_id: int, language: str, signature: str) -> str:
+    """What stands below a message: the queue's own signature, else the project's, then the project's legal footer."""
+    signature = signature.strip() or customer_text(project_id, SIGNATURE, language).body.strip()
+    footer = customer_text(project_id, FOOTER, language).body.strip()
+    return "\n\n".join(part for part in (signature, footer) if part)
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:

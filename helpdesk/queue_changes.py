@@ -32,7 +32,7 @@ def save_queue(by: User, queue: Queue, values: Mapping[str, Any], rights: Mappin
     changes: dict[str, Any] = apply(queue, values)
     db.session.add(queue)
     db.session.flush()
-    given = _set_rights(queue, rights)
+    given = set_rights(queue, rights)
     if given:
         changes["rights"] = given
     if changes:
@@ -53,7 +53,8 @@ def put_in_order(by: User, queue: Queue) -> None:
             ticket.record(by, Placed(), moved=True)
 
 
-def _set_rights(queue: Queue, rights: Mapping[int, Right | None]) -> dict[str, list[str | None]]:
+def set_rights(queue: Queue, rights: Mapping[int, Right | None]) -> dict[str, list[str | None]]:
+    """Give groups (group id to right) what they may do in the queue. Returns by group name what was and what is."""
     query = select(Group.id, Group.name, QueueRight.right).outerjoin(
         QueueRight, (QueueRight.group_id == Group.id) & (QueueRight.queue_id == queue.id)
     )

@@ -42,7 +42,7 @@ def _answer(ticket: Ticket, heard: Message, key: str) -> Message | None:
     if not _may_be_answered(heard) or not _below_limits(heard.sender):
         return None
     queue = ticket.queue
-    text = customer_text(queue.project_id, key, language_of(ticket, queue))
+    text = customer_text(queue.project_id, key, language_of(ticket, queue, heard))
     values = {
         "number": ticket.number_text,
         "subject": heard.subject or ticket.title,

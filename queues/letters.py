@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from helpdesk import files
-from helpdesk.customer_texts import LANGUAGES, fill
+from helpdesk.customer_texts import LANGUAGES, closing, fill
 from helpdesk.db import db
 from helpdesk.models import Attachment, Message, MessageKind, OutboxItem, Participant, Queue, Ticket
 from queues.channels.base import Earlier, File, Letter
@@ -22,6 +22,7 @@ def write_letter(item: OutboxItem) -> Letter:
     to, cc = _addresses(item, ticket, answered)
     subject = item.envelope.get("subject") or ""
     values = _values(message, ticket, queue)
+    language = language_of(ticket, queue, answered)
     return Letter(
         item_id=item.id,
         message_id=message.id,
@@ -36,10 +37,10 @@ def write_letter(item: OutboxItem) -> Letter:
         text=message.text,
         at=message.at,
         time_zone=queue.project.time_zone,
-        language=language_of(ticket, queue),
+        language=language,
         automatic=item.automatic,
         opening="" if item.automatic or forwarded else fill(queue.salutation, values),
-        closing=fill(queue.signature, values),
+        closing=fill(closing(queue.project_id, language, queue.signature), values),
         quoted=_quoted(item, answered, [*to, *cc]) if forwarded is None else None,
         forwarded=_earlier(forwarded) if forwarded else None,
         answers_header_id=answered.header_id if answered else None,
@@ -56,10 +57,11 @@ def _ticket(message: Message) -> Ticket | None:
     return db.session.scalar(query) if message.ticket_id else None
 
 
-def language_of(ticket: Ticket | None, queue: Queue) -> str:
-    """The language in which the customer of a ticket is written to."""
-    wanted = (ticket.customer.language if ticket else None) or queue.project.language
-    return wanted if wanted in LANGUAGES else "en"
+def language_of(ticket: Ticket | None, queue: Queue, heard: Message | None = None) -> str:
+    """The language in which a customer is written to: theirs where it is known, else their message's, the project's."""
+    known = ticket.customer.language if ticket else None
+    told = heard.facts.get("language") if heard is not None and heard.kind == MessageKind.INBOUND else None
+    return next((one for one in (known, told, queue.project.language) if one in LANGUAGES), "en")
 
 
 def reply_address(message: Message) -> str:

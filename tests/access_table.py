@@ -118,10 +118,12 @@ ROWS: dict[str, Row] = {
     "POST /admin/categories/<int:category_id>": ADMINISTRATOR,
     "GET /admin/installation": ADMINISTRATOR,
     "POST /admin/installation": ADMINISTRATOR,
+    "GET /admin/projects": ADMINISTRATOR,
     "POST /admin/projects": ADMINISTRATOR,
     "GET /admin/projects/new": ADMINISTRATOR,
     "GET /admin/projects/<int:project_id>": ADMINISTRATOR,
     "POST /admin/projects/<int:project_id>": ADMINISTRATOR,
+    "POST /admin/projects/<int:project_id>/rights": ADMINISTRATOR,
     # queues and the rail
     "GET /queues": SIGNED_IN,
     "GET /queues/mine": SIGNED_IN,

@@ -15,6 +15,7 @@ class Project(Model):
 
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(unique=True)
+    mark: Mapped[str] = mapped_column(default="", server_default="")
     time_zone: Mapped[str] = mapped_column(default="Europe/Kyiv", server_default="Europe/Kyiv")
     language: Mapped[str] = mapped_column(default="en", server_default="en")
     created_at: Mapped[Now]

@@ -21,6 +21,7 @@ NOUNS = (
     "password_links",
     "people",
     "preferences",
+    "projects",
     "queues",
     "queues_admin",
     "rail",

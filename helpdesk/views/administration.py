@@ -15,6 +15,7 @@ def init_app(app: Flask) -> None:
     """Add the screens of administrators to the rail."""
     add_nav(
         app,
+        NavItem("manage", "projects.index", _l("Projects"), "building", shows=_administers),
         NavItem("manage", "queues_admin.index", _l("Queues"), "stack-2", shows=_administers),
         NavItem("manage", "people.index", _l("People"), "users", shows=_administers),
         NavItem("manage", "groups.index", _l("Groups"), "users-group", shows=_administers),

@@ -12,7 +12,17 @@ from wtforms.validators import InputRequired, Length
 from helpdesk import auth
 from helpdesk.auth import administrators_only, me
 from helpdesk.babel import LANGUAGES
-from helpdesk.customer_texts import ACKNOWLEDGEMENT, READY, REFUSAL, VARIABLES, customer_text, unknown_variables
+from helpdesk.customer_texts import (
+    ACKNOWLEDGEMENT,
+    FOOTER,
+    READY,
+    REFUSAL,
+    SIGNATURE,
+    VARIABLES,
+    Text,
+    customer_text,
+    unknown_variables,
+)
 from helpdesk.db import db
 from helpdesk.errors import NotFound
 from helpdesk.forms import typed
@@ -25,7 +35,10 @@ pages = Blueprint("customer_texts", __name__)
 KEYS = {
     ACKNOWLEDGEMENT: (_l("Confirmation"), _l("Sent when a new request arrives, in queues that confirm.")),
     REFUSAL: (_l("Refusal"), _l("Sent when somebody writes to a finished request, in queues that refuse that.")),
+    SIGNATURE: (_l("Signature"), _l("Stands below each message, in queues that have no signature of their own.")),
+    FOOTER: (_l("Legal footer"), _l("Stands at the end of each message, such as the company's name and register.")),
 }
+WITHOUT_SUBJECT = {SIGNATURE, FOOTER}
 
 
 def _check_variables(_form: Form, field: Field) -> None:
@@ -59,19 +72,20 @@ def index() -> ResponseReturnValue:
 def show(project_id: int, key: str, language: str) -> ResponseReturnValue:
     """One text."""
     project = _project(project_id, key, language)
-    return _page(project, key, language, CustomerTextForm(obj=customer_text(project_id, key, language)))
+    return _page(project, key, language, _form(key, customer_text(project_id, key, language)))
 
 
 @pages.post("/admin/customer-texts/<int:project_id>/<key>/<language>")
 @administrators_only
 def save(project_id: int, key: str, language: str) -> ResponseReturnValue:
     """Keep a text of one's own."""
-    project, form = _project(project_id, key, language), CustomerTextForm()
+    project, form = _project(project_id, key, language), _form(key)
     if not form.validate_on_submit():
         return _page(project, key, language, form), 422
     text = db.session.get(CustomerText, (project_id, key, language))
     text = text or CustomerText(project_id=project_id, key=key, language=language)
-    changes = apply(text, {"subject": form.subject.data, "body": typed(form.body).replace("\r\n", "\n")})
+    subject = typed(form.subject) if form.subject else ""
+    changes = apply(text, {"subject": subject, "body": typed(form.body).replace("\r\n", "\n")})
     db.session.add(text)
     record_change(me().id, "customer text", project_id, f"{key} {language}", changes)
     auth.told(_("Saved."))
@@ -89,6 +103,14 @@ def reset(project_id: int, key: str, language: str) -> ResponseReturnValue:
         record_change(me().id, "customer text", project_id, f"{key} {language}", {"removed": True})
     auth.told(_("The ready text is in use again."))
     return redirect(url_for("customer_texts.index"))
+
+
+def _form(key: str, text: Text | None = None) -> CustomerTextForm:
+    """The form of a text; what stands inside other messages has no subject of its own."""
+    form = CustomerTextForm(obj=text)
+    if key in WITHOUT_SUBJECT:
+        del form.subject
+    return form
 
 
 def _project(project_id: int, key: str, language: str) -> Project:

@@ -65,6 +65,7 @@ class Ticket(Stateful, Owned, Spoken, Described, Model):
         Index("ix_tickets_queue_kind", "queue_id", "kind", "id"),
         Index("ix_tickets_conversation_id_id", "conversation_id", "id"),
         Index("ix_tickets_customer_id_id", "customer_id", "id"),
+        Index("ix_tickets_arrived_at", "arrived_at", postgresql_using="brin", postgresql_with={"pages_per_range": 16}),
         Index("ix_tickets_pending", "pending_until", postgresql_where=text("pending_until IS NOT NULL")),
     )
 
