@@ -14,7 +14,11 @@ from helpdesk.models.queue import Queue
 
 
 class Channel(Model):
-    """One connected source and sink, e.g. a mailbox. `kind` names its adapter."""
+    """One connected source and sink, e.g. a mailbox. `kind` names its adapter.
+
+    `reading` is what people chose to be taken in, in the words of the adapter; `cursor` is where reading stands, written
+    by whoever holds the channel alone. `rescan_since` asks the holder to read again what it took since then.
+    """
 
     __tablename__ = "channels"
 
@@ -26,8 +30,12 @@ class Channel(Model):
     address: Mapped[str] = mapped_column(default="", server_default="", index=True)
     enabled: Mapped[bool] = mapped_column(default=True, server_default="true")
     settings: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
+    files_marked_spam: Mapped[bool] = mapped_column(default=True, server_default="true")
     sealed_secrets: Mapped[bytes | None] = mapped_column(LargeBinary)
     cursor: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
+    reading: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
+    rescan_since: Mapped[Moment | None]
+    rescan_asked_at: Mapped[Moment | None]
     holder_epoch: Mapped[int] = mapped_column(default=0, server_default="0")
     last_contact_at: Mapped[Moment | None]
     last_error: Mapped[str | None]
