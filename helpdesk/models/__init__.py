@@ -7,6 +7,7 @@ from helpdesk.models.conversation import Conversation, Participant
 from helpdesk.models.customer import Customer, Identity
 from helpdesk.models.customer_merge import CustomerMerge
 from helpdesk.models.event import Event
+from helpdesk.models.former import FormerNumber, FormerPattern
 from helpdesk.models.idempotency import IdempotencyKey
 from helpdesk.models.inbound import DedupKey, InboundEvent, InboundState, RawInput, Tally
 from helpdesk.models.message import Attachment, Blob, DeliveryState, Draft, Message, MessageKind
@@ -14,6 +15,7 @@ from helpdesk.models.organisation import Organisation, OrganisationDomain
 from helpdesk.models.outbox import AnswerCount, Attempt, Breaker, Delivery, OutboxItem
 from helpdesk.models.project import Project, Setting, read_setting, write_setting
 from helpdesk.models.queue import CannedReply, Category, CustomerText, FollowUp, Queue, QueueClock
+from helpdesk.models.rule import BlockedSender, Rule, SenderCount
 from helpdesk.models.search import SearchDocument
 from helpdesk.models.session import PasswordLink, RecoveryCode, TryCount, UserSession
 from helpdesk.models.system_mail import SystemMail
@@ -31,6 +33,7 @@ __all__ = [
     "Attachment",
     "Attempt",
     "Blob",
+    "BlockedSender",
     "Breaker",
     "CannedReply",
     "Category",
@@ -45,6 +48,8 @@ __all__ = [
     "Draft",
     "Event",
     "FollowUp",
+    "FormerNumber",
+    "FormerPattern",
     "Group",
     "IdempotencyKey",
     "Identity",
@@ -68,7 +73,9 @@ __all__ = [
     "Reply",
     "Right",
     "Role",
+    "Rule",
     "SearchDocument",
+    "SenderCount",
     "Setting",
     "State",
     "SystemMail",
