@@ -86,16 +86,20 @@ def web_client(timeout: float = 10.0) -> httpx.Client:
     )
 
 
-def check_url(url: str) -> None:
-    """Refuse an address that is neither https nor a plain one to an allowed host. Raises OutboundRefused, OSError."""
+def check_url(url: str) -> list[str]:
+    """Refuse an address that is neither https nor a plain one to an allowed host; else the addresses of its host.
+
+    Raises OutboundRefused, OSError when the name cannot be resolved.
+    """
     parts = urlsplit(url)
     host = parts.hostname or ""
     addresses = check_host(host)
     if parts.scheme == "https":
-        return
+        return addresses
     listed = host in _allowed_names() or all(_is_allowed(ipaddress.ip_address(found)) for found in addresses)
     if parts.scheme != "http" or not listed:
         raise OutboundRefused(_("%(url)s is not encrypted. Use an address that begins with https://.", url=url))
+    return addresses
 
 
 class _CheckedBackend(httpcore.NetworkBackend):
