@@ -2,6 +2,7 @@
 
 from sqlalchemy.orm import configure_mappers
 
+from helpdesk.models.availability import Availability, AvailabilityChange
 from helpdesk.models.channel import Channel, ParkedMail
 from helpdesk.models.conversation import Conversation, Participant
 from helpdesk.models.customer import Customer, Identity
@@ -14,7 +15,7 @@ from helpdesk.models.message import Attachment, Blob, DeliveryState, Draft, Mess
 from helpdesk.models.organisation import Organisation, OrganisationDomain
 from helpdesk.models.outbox import AnswerCount, Attempt, Breaker, Delivery, OutboxItem
 from helpdesk.models.project import Project, Setting, read_setting, write_setting
-from helpdesk.models.queue import CannedReply, Category, CustomerText, FollowUp, Queue, QueueClock
+from helpdesk.models.queue import CannedReply, Category, CustomerText, FollowUp, OwnerAway, Queue, QueueClock
 from helpdesk.models.rule import BlockedSender, Rule, SenderCount
 from helpdesk.models.search import SearchDocument
 from helpdesk.models.session import PasswordLink, RecoveryCode, TryCount, UserSession
@@ -32,6 +33,8 @@ __all__ = [
     "AnswerCount",
     "Attachment",
     "Attempt",
+    "Availability",
+    "AvailabilityChange",
     "Blob",
     "BlockedSender",
     "Breaker",
@@ -61,6 +64,7 @@ __all__ = [
     "Organisation",
     "OrganisationDomain",
     "OutboxItem",
+    "OwnerAway",
     "ParkedMail",
     "Participant",
     "PasswordLink",

@@ -16,6 +16,8 @@ from helpdesk.models.queue import Queue
 class Channel(Model):
     """One connected source and sink, e.g. a mailbox. `kind` names its adapter.
 
+    `files_marked_spam`: what the server before us marked as spam is put among the spam and not into the line.
+
     `reading` is what people chose to be taken in, in the words of the adapter; `cursor` is where reading stands, written
     by whoever holds the channel alone. `rescan_since` asks the holder to read again what it took since then.
     """

@@ -24,7 +24,11 @@ class InboundState(StrEnum):
 
 
 class InboundEvent(Model):
-    """What a channel received, raw, with what became of it."""
+    """What a channel received, raw, with what became of it.
+
+    `facts` is what rules look at (`queues.mail_facts`), so that a changed rule can be tried on it; they are kept as
+    long as the raw input.
+    """
 
     __tablename__ = "inbound_events"
     __table_args__ = (
@@ -50,6 +54,7 @@ class InboundEvent(Model):
     message_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id", use_alter=True))
     received_at: Mapped[Now]
     finished_at: Mapped[Moment | None]
+    facts: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
     channel: Mapped[Channel] = relationship()
     message: Mapped["Message | None"] = relationship()

@@ -12,6 +12,7 @@ from helpdesk.db import Base, Model, db, new_id, remembered
 from helpdesk.models.conversation import Conversation
 from helpdesk.models.customer import Customer
 from helpdesk.models.event import Opened
+from helpdesk.models.former import FormerNumber
 from helpdesk.models.inbound import Tally
 from helpdesk.models.project import Project, read_setting
 from helpdesk.models.queue import Category, Queue
@@ -62,10 +63,19 @@ class Ticket(Stateful, Owned, Spoken, Described, Model):
             "id",
             postgresql_where=text("owner_id IS NOT NULL"),
         ),
+        Index(
+            "ix_tickets_attention",
+            "owner_id",
+            postgresql_where=text(
+                "kind = 'active' AND owner_id IS NOT NULL "
+                "AND (first_unanswered_at IS NOT NULL OR attention_at IS NOT NULL)"
+            ),
+        ),
         Index("ix_tickets_queue_kind", "queue_id", "kind", "id"),
         Index("ix_tickets_conversation_id_id", "conversation_id", "id"),
         Index("ix_tickets_customer_id_id", "customer_id", "id"),
         Index("ix_tickets_arrived_at", "arrived_at", postgresql_using="brin", postgresql_with={"pages_per_range": 16}),
+        Index("ix_tickets_spam", "queue_id", "id", postgresql_where=text("state = 'spam'")),
         Index("ix_tickets_pending", "pending_until", postgresql_where=text("pending_until IS NOT NULL")),
     )
 
@@ -123,7 +133,7 @@ class Ticket(Stateful, Owned, Spoken, Described, Model):
         if previous is not None:
             ticket.link(by, previous, "follow-up")
         db.session.add(Tally(scope=f"customer:{conversation.customer_id}", name="tickets", delta=1))
-        ticket.reindex()
+        ticket.reindex(is_new=True)
         return ticket
 
     def as_merged(self) -> "Ticket":
@@ -161,9 +171,18 @@ def _reserved_numbers() -> deque[int]:
 
 
 def find_by_number(spoken: str) -> Ticket | None:
-    """The ticket with this number, written with or without spaces, whatever pattern made it."""
+    """The ticket with this number, written with or without spaces, whatever pattern made it.
+
+    Where none has it, the newest of those that had it in a former system.
+    """
     key = number_key(spoken)
-    return db.session.scalar(select(Ticket).where(Ticket.number_key == key)) if key else None
+    if not key:
+        return None
+    found = db.session.scalar(select(Ticket).where(Ticket.number_key == key))
+    if found is not None:
+        return found
+    former = select(Ticket).join(FormerNumber, FormerNumber.ticket_id == Ticket.id).where(FormerNumber.number_key == key)
+    return db.session.scalar(former.order_by(Ticket.id.desc()).limit(1))
 
 
 __all__ = [

@@ -50,6 +50,8 @@ class TicketCore:
     kind: Mapped[str] = mapped_column(default=Kind.ACTIVE)
     occupies: Mapped[str | None]
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    owned_since: Mapped[Moment | None]
+    attention_at: Mapped[Moment | None]
     group_id: Mapped[int | None] = mapped_column(ForeignKey("groups.id"))
     priority: Mapped[int] = mapped_column(default=Priority.NORMAL, server_default="3")
     request_type: Mapped[str] = mapped_column(default="", server_default="")
@@ -63,6 +65,7 @@ class TicketCore:
     pending_until: Mapped[Moment | None]
     finished_at: Mapped[Moment | None]
     closing_reason: Mapped[str | None]
+    spam_cause: Mapped[str | None]
     previous_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
     version: Mapped[int] = mapped_column(default=1, server_default="1")
