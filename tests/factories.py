@@ -42,6 +42,7 @@ class Factories:
         return self.session.query(Project).order_by(Project.id).first()
 
     def user(self, name: str = "Ann", role: str = Role.OPERATOR, **columns: Any) -> User:
+        columns.setdefault("availability", "available")
         email = columns.pop("email", f"{name.lower()}{next(counter)}@desk.example")
         return self.add(User(name=name, email=email, role=role, **columns))
 

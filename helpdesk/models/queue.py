@@ -5,8 +5,9 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from helpdesk.db import Id, Model, Now
+from helpdesk.db import Id, Model, Moment, Now
 from helpdesk.models.project import Project
+from helpdesk.models.user import User
 
 
 class QueueClock(StrEnum):
@@ -25,6 +26,13 @@ class FollowUp(StrEnum):
     REFUSE = "refuse"
 
 
+class OwnerAway(StrEnum):
+    """Where a ticket goes that needs its owner while they are not here."""
+
+    QUEUE = "queue"
+    OWNER = "owner"
+
+
 class Queue(Model):
     """Where tickets wait for people. Its clock, rules and texts."""
 
@@ -32,6 +40,7 @@ class Queue(Model):
     __table_args__ = (
         CheckConstraint("clock IN ('first_unanswered', 'arrived', 'last_customer')", name="clock"),
         CheckConstraint("follow_up IN ('new', 'reopen', 'refuse')", name="follow_up"),
+        CheckConstraint("owner_away IN ('queue', 'owner')", name="owner_away"),
     )
 
     id: Mapped[Id]
@@ -49,9 +58,15 @@ class Queue(Model):
     salutation: Mapped[str] = mapped_column(default="", server_default="")
     signature: Mapped[str] = mapped_column(default="", server_default="")
     acknowledge: Mapped[bool] = mapped_column(default=True, server_default="true")
+    owner_away: Mapped[str] = mapped_column(default=OwnerAway.QUEUE, server_default="queue")
+    owner_wait_minutes: Mapped[int] = mapped_column(default=15, server_default="15")
+    shift_note: Mapped[str] = mapped_column(default="", server_default="")
+    shift_note_at: Mapped[Moment | None]
+    shift_note_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[Now]
 
     project: Mapped[Project] = relationship()
+    shift_note_by: Mapped[User | None] = relationship()
 
 
 class Category(Model):

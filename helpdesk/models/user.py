@@ -43,6 +43,7 @@ class User(Model):
     __tablename__ = "users"
     __table_args__ = (
         CheckConstraint("role IN ('operator', 'supervisor', 'administrator')", name="role"),
+        CheckConstraint("availability IN ('available', 'away', 'offline')", name="availability"),
         Index("uq_users_email", text("lower(email)"), unique=True),
     )
 
@@ -59,10 +60,15 @@ class User(Model):
     time_zone: Mapped[str] = mapped_column(default="Europe/Kyiv", server_default="Europe/Kyiv")
     theme: Mapped[str] = mapped_column(default="system", server_default="system")
     claim_limit: Mapped[int | None]
+    claim_limits: Mapped[dict[str, int]] = mapped_column(JSONB, default=dict, server_default="{}")
     rights_version: Mapped[int] = mapped_column(default=1, server_default="1")
     preferences: Mapped[dict] = mapped_column(JSONB, default=dict, server_default="{}")  # type: ignore[type-arg]
     created_at: Mapped[Now]
     last_seen_at: Mapped[Moment | None]
+    availability: Mapped[str] = mapped_column(default="offline", server_default="offline")
+    availability_reason: Mapped[str] = mapped_column(default="", server_default="")
+    availability_since: Mapped[Now]
+    present_at: Mapped[Moment | None]
 
     groups: Mapped[list["Group"]] = relationship(secondary="memberships", back_populates="users")
 
