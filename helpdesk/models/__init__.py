@@ -2,6 +2,7 @@
 
 from sqlalchemy.orm import configure_mappers
 
+from helpdesk.models.api_token import ApiToken, Scope
 from helpdesk.models.availability import Availability, AvailabilityChange
 from helpdesk.models.channel import Channel, ParkedMail
 from helpdesk.models.conversation import Conversation, Participant
@@ -22,6 +23,7 @@ from helpdesk.models.session import PasswordLink, RecoveryCode, TryCount, UserSe
 from helpdesk.models.system_mail import SystemMail
 from helpdesk.models.ticket import Reply, State, Tag, Ticket, TicketLink, TicketPerson, TicketTag
 from helpdesk.models.user import Group, Membership, QueueRight, Right, Role, User
+from helpdesk.models.webhook import Webhook, WebhookDelivery
 
 
 def configure() -> None:
@@ -31,6 +33,7 @@ def configure() -> None:
 
 __all__ = [
     "AnswerCount",
+    "ApiToken",
     "Attachment",
     "Attempt",
     "Availability",
@@ -78,6 +81,7 @@ __all__ = [
     "Right",
     "Role",
     "Rule",
+    "Scope",
     "SearchDocument",
     "SenderCount",
     "Setting",
@@ -92,6 +96,8 @@ __all__ = [
     "TryCount",
     "User",
     "UserSession",
+    "Webhook",
+    "WebhookDelivery",
     "configure",
     "read_setting",
     "write_setting",

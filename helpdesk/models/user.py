@@ -38,7 +38,10 @@ class Membership(Model):
 
 
 class User(Model):
-    """A person with an account: operator, supervisor or administrator. Never deleted, only deactivated."""
+    """A person with an account: operator, supervisor or administrator. Never deleted, only deactivated.
+
+    A `system` user is no person: programs act as it by tokens of the API, and nobody signs in as it.
+    """
 
     __tablename__ = "users"
     __table_args__ = (
@@ -52,6 +55,7 @@ class User(Model):
     name: Mapped[str]
     role: Mapped[str] = mapped_column(default=Role.OPERATOR)
     active: Mapped[bool] = mapped_column(default=True, server_default="true")
+    system: Mapped[bool] = mapped_column(default=False, server_default="false")
     password_hash: Mapped[str | None]
     password_is_one_time: Mapped[bool] = mapped_column(default=False, server_default="false")
     totp_secret: Mapped[bytes | None]

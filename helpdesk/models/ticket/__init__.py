@@ -76,6 +76,7 @@ class Ticket(Stateful, Owned, Spoken, Described, Model):
         Index("ix_tickets_customer_id_id", "customer_id", "id"),
         Index("ix_tickets_arrived_at", "arrived_at", postgresql_using="brin", postgresql_with={"pages_per_range": 16}),
         Index("ix_tickets_spam", "queue_id", "id", postgresql_where=text("state = 'spam'")),
+        Index("ix_tickets_updated_at_id", "updated_at", "id"),
         Index("ix_tickets_pending", "pending_until", postgresql_where=text("pending_until IS NOT NULL")),
     )
 
@@ -181,8 +182,8 @@ def find_by_number(spoken: str) -> Ticket | None:
     found = db.session.scalar(select(Ticket).where(Ticket.number_key == key))
     if found is not None:
         return found
-    former = select(Ticket).join(FormerNumber, FormerNumber.ticket_id == Ticket.id).where(FormerNumber.number_key == key)
-    return db.session.scalar(former.order_by(Ticket.id.desc()).limit(1))
+    former = select(Ticket).join(FormerNumber, FormerNumber.ticket_id == Ticket.id)
+    return db.session.scalar(former.where(FormerNumber.number_key == key).order_by(Ticket.id.desc()).limit(1))
 
 
 __all__ = [

@@ -9,7 +9,7 @@ from sqlalchemy import ForeignKey, func, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from helpdesk import live
-from helpdesk.db import Id, Moment, db
+from helpdesk.db import Id, Moment, Now, db
 from helpdesk.models.conversation import Conversation
 from helpdesk.models.customer import Customer
 from helpdesk.models.event import Event, Fact
@@ -69,6 +69,7 @@ class TicketCore:
     previous_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
     version: Mapped[int] = mapped_column(default=1, server_default="1")
+    updated_at: Mapped[Now] = mapped_column(onupdate=func.helpdesk_now())
 
     if TYPE_CHECKING:
         project: Mapped[Project]
