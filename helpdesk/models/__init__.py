@@ -11,7 +11,7 @@ from helpdesk.models.customer_merge import CustomerMerge
 from helpdesk.models.event import Event
 from helpdesk.models.former import FormerNumber, FormerPattern
 from helpdesk.models.idempotency import IdempotencyKey
-from helpdesk.models.inbound import DedupKey, InboundEvent, InboundState, RawInput, Tally
+from helpdesk.models.inbound import DedupKey, InboundEvent, InboundState, MailCopies, RawInput, Tally
 from helpdesk.models.message import Attachment, Blob, DeliveryState, Draft, Message, MessageKind
 from helpdesk.models.organisation import Organisation, OrganisationDomain
 from helpdesk.models.outbox import AnswerCount, Attempt, Breaker, Delivery, OutboxItem
@@ -61,6 +61,7 @@ __all__ = [
     "Identity",
     "InboundEvent",
     "InboundState",
+    "MailCopies",
     "Membership",
     "Message",
     "MessageKind",

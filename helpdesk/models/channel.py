@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, LargeBinary, select
+from sqlalchemy import ForeignKey, Index, LargeBinary, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -16,6 +16,8 @@ from helpdesk.models.queue import Queue
 class Channel(Model):
     """One connected source and sink, e.g. a mailbox. `kind` names its adapter.
 
+    Of a mail to several channels the one with the smallest (`position`, `id`) gets the ticket.
+
     `files_marked_spam`: what the server before us marked as spam is put among the spam and not into the line.
 
     `reading` is what people chose to be taken in, in the words of the adapter; `cursor` is where reading stands, written
@@ -23,6 +25,7 @@ class Channel(Model):
     """
 
     __tablename__ = "channels"
+    __table_args__ = (Index("uq_channels_desk", "project_id", unique=True, postgresql_where=text("kind = 'desk'")),)
 
     id: Mapped[Id]
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), index=True)
@@ -31,6 +34,7 @@ class Channel(Model):
     name: Mapped[str] = mapped_column(unique=True)
     address: Mapped[str] = mapped_column(default="", server_default="", index=True)
     enabled: Mapped[bool] = mapped_column(default=True, server_default="true")
+    position: Mapped[int] = mapped_column(default=0, server_default="0")
     settings: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
     files_marked_spam: Mapped[bool] = mapped_column(default=True, server_default="true")
     sealed_secrets: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -29,7 +29,10 @@ class Conversation(Model):
 
 
 class Participant(Model):
-    """An address that takes part in a conversation; only participants may add to a thread by its subject or ids."""
+    """An address that takes part in a conversation; only participants may add to a thread by its subject or ids.
+
+    Whoever an operator took out (`removed`) stays out, also when others write to them again.
+    """
 
     __tablename__ = "participants"
     __table_args__ = (UniqueConstraint("conversation_id", "address"),)
@@ -39,5 +42,6 @@ class Participant(Model):
     address: Mapped[str]
     name: Mapped[str] = mapped_column(default="", server_default="")
     role: Mapped[str] = mapped_column(default="to", server_default="to")
+    removed: Mapped[bool] = mapped_column(default=False, server_default="false")
 
     conversation: Mapped[Conversation] = relationship(back_populates="participants")

@@ -28,6 +28,9 @@ class InboundEvent(Model):
 
     `facts` is what rules look at (`queues.mail_facts`), so that a changed rule can be tried on it; they are kept as
     long as the raw input.
+
+    `held` counts how often it was held back for an older one. A further copy of a mail is dropped and points at the
+    message that the first became.
     """
 
     __tablename__ = "inbound_events"
@@ -41,6 +44,11 @@ class InboundEvent(Model):
             postgresql_where=text("state = 'quarantined'"),
         ),
         Index("ix_inbound_events_channel_id_id", "channel_id", "id"),
+        Index(
+            "ix_inbound_events_copies",
+            "message_id",
+            postgresql_where=text("state = 'dropped' AND message_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]
@@ -50,6 +58,7 @@ class InboundEvent(Model):
     size: Mapped[int]
     envelope: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    held: Mapped[int] = mapped_column(default=0, server_default="0")
     lease_until: Mapped[Moment | None]
     message_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id", use_alter=True))
     received_at: Mapped[Now]
@@ -80,6 +89,19 @@ class DedupKey(Model):
     channel_id: Mapped[int] = mapped_column(primary_key=True)
     digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     event_id: Mapped[int]
+
+
+class MailCopies(Model):
+    """One mail, however many of our addresses it came to: which inbound event speaks for it in each project.
+
+    `digest` is of Message-ID, sender and words together; `events` maps a project's id to an event's. Whoever inserts
+    the row holds it until the end of the transaction, so two workers never make two tickets of one mail.
+    """
+
+    __tablename__ = "mail_copies"
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    events: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 
 class Tally(Model):

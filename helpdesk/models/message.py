@@ -50,6 +50,7 @@ class Message(Model):
         UniqueConstraint("conversation_id", "seq"),
         Index("ix_messages_ticket_id_id", "ticket_id", "id"),
         Index("ix_messages_header_hash", "header_hash"),
+        Index("ix_messages_general", "conversation_id", "id", postgresql_where=text("ticket_id IS NULL")),
     )
 
     id: Mapped[Id]
