@@ -4,6 +4,7 @@ from sqlalchemy.orm import configure_mappers
 
 from helpdesk.models.api_token import ApiToken, Scope
 from helpdesk.models.availability import Availability, AvailabilityChange
+from helpdesk.models.calendar import Calendar, CalendarVersion
 from helpdesk.models.channel import Channel, ParkedMail
 from helpdesk.models.conversation import Conversation, Participant
 from helpdesk.models.customer import Customer, Identity
@@ -13,9 +14,11 @@ from helpdesk.models.former import FormerNumber, FormerPattern
 from helpdesk.models.idempotency import IdempotencyKey
 from helpdesk.models.inbound import DedupKey, InboundEvent, InboundState, MailCopies, RawInput, Tally
 from helpdesk.models.message import Attachment, Blob, DeliveryState, Draft, Message, MessageKind
+from helpdesk.models.notice import Notice
 from helpdesk.models.organisation import Organisation, OrganisationDomain
 from helpdesk.models.outbox import AnswerCount, Attempt, Breaker, Delivery, OutboxItem
 from helpdesk.models.project import Project, Setting, read_setting, write_setting
+from helpdesk.models.promise import PromiseKind, Target, TicketPromise
 from helpdesk.models.queue import CannedReply, Category, CustomerText, FollowUp, OwnerAway, Queue, QueueClock
 from helpdesk.models.rule import BlockedSender, Rule, SenderCount
 from helpdesk.models.search import SearchDocument
@@ -41,6 +44,8 @@ __all__ = [
     "Blob",
     "BlockedSender",
     "Breaker",
+    "Calendar",
+    "CalendarVersion",
     "CannedReply",
     "Category",
     "Channel",
@@ -65,6 +70,7 @@ __all__ = [
     "Membership",
     "Message",
     "MessageKind",
+    "Notice",
     "Organisation",
     "OrganisationDomain",
     "OutboxItem",
@@ -73,6 +79,7 @@ __all__ = [
     "Participant",
     "PasswordLink",
     "Project",
+    "PromiseKind",
     "Queue",
     "QueueClock",
     "QueueRight",
@@ -90,9 +97,11 @@ __all__ = [
     "SystemMail",
     "Tag",
     "Tally",
+    "Target",
     "Ticket",
     "TicketLink",
     "TicketPerson",
+    "TicketPromise",
     "TicketTag",
     "TryCount",
     "User",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sqlalchemy import ForeignKey
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -18,6 +19,7 @@ class Project(Model):
     mark: Mapped[str] = mapped_column(default="", server_default="")
     time_zone: Mapped[str] = mapped_column(default="Europe/Kyiv", server_default="Europe/Kyiv")
     language: Mapped[str] = mapped_column(default="en", server_default="en")
+    calendar_id: Mapped[int | None] = mapped_column(ForeignKey("calendars.id"))
     created_at: Mapped[Now]
 
 

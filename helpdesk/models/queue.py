@@ -54,6 +54,7 @@ class Queue(Model):
     claim_limit: Mapped[int | None]
     follow_up: Mapped[str] = mapped_column(default=FollowUp.REOPEN, server_default="reopen")
     reopen_days: Mapped[int] = mapped_column(default=14, server_default="14")
+    calendar_id: Mapped[int | None] = mapped_column(ForeignKey("calendars.id"))
     reply_channel_id: Mapped[int | None] = mapped_column(ForeignKey("channels.id", use_alter=True, ondelete="SET NULL"))
     salutation: Mapped[str] = mapped_column(default="", server_default="")
     signature: Mapped[str] = mapped_column(default="", server_default="")

@@ -77,6 +77,7 @@ class Ticket(Stateful, Owned, Spoken, Described, Model):
         Index("ix_tickets_arrived_at", "arrived_at", postgresql_using="brin", postgresql_with={"pages_per_range": 16}),
         Index("ix_tickets_spam", "queue_id", "id", postgresql_where=text("state = 'spam'")),
         Index("ix_tickets_updated_at_id", "updated_at", "id"),
+        Index("ix_tickets_due", "queue_id", "due_at", "id", postgresql_where=text("due_at IS NOT NULL")),
         Index("ix_tickets_pending", "pending_until", postgresql_where=text("pending_until IS NOT NULL")),
     )
 

@@ -63,6 +63,9 @@ class TicketCore:
     line_class: Mapped[int] = mapped_column(default=0, server_default="0")
     line_at: Mapped[Moment]
     pending_until: Mapped[Moment | None]
+    due_at: Mapped[Moment | None]
+    due_warn_at: Mapped[Moment | None]
+    promised: Mapped[bool] = mapped_column(default=False, server_default="false")
     finished_at: Mapped[Moment | None]
     closing_reason: Mapped[str | None]
     spam_cause: Mapped[str | None]

@@ -1,0 +1,58 @@
+"""Notices: what a person should know, kept until they have seen it: warnings of promises, mentions, and more."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ForeignKey, Index, func, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from helpdesk import live
+from helpdesk.clock import SQL_NOW
+from helpdesk.db import Id, Model, Moment, Now, db
+from helpdesk.models.user import User
+
+if TYPE_CHECKING:
+    from helpdesk.models.ticket import Ticket
+
+
+class Notice(Model):
+    """One thing that one person is told. No sentence is stored: `kind` and `payload` become one in their language."""
+
+    __tablename__ = "notices"
+    __table_args__ = (
+        Index("ix_notices_user_id_id", "user_id", "id"),
+        Index("ix_notices_unseen", "user_id", postgresql_where=text("seen_at IS NULL")),
+    )
+
+    id: Mapped[Id]
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id", ondelete="CASCADE"), index=True)
+    at: Mapped[Now]
+    seen_at: Mapped[Moment | None]
+    payload: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
+
+    ticket: Mapped["Ticket | None"] = relationship()
+
+
+def tell_people(user_ids: Iterable[int], kind: str, ticket_id: int | None = None, **payload: Any) -> None:
+    """Tell each of these people once, in the present transaction; `kind` must have words in `helpdesk.notice_words`."""
+    for user_id in sorted(set(user_ids)):
+        db.session.add(Notice(user_id=user_id, kind=kind, ticket_id=ticket_id, payload=payload))
+        live.touch(f"user:{user_id}")
+
+
+def count_unseen(user: User) -> int:
+    """How many notices `user` has not seen; one small index is read."""
+    query = select(func.count()).where(Notice.user_id == user.id, Notice.seen_at.is_(None))
+    return db.session.scalar(query) or 0
+
+
+def see(user: User, notice_ids: Iterable[int] | None = None) -> None:
+    """Mark notices of `user` as seen: those with these ids, or all."""
+    mine = update(Notice).where(Notice.user_id == user.id, Notice.seen_at.is_(None))
+    if notice_ids is not None:
+        mine = mine.where(Notice.id.in_(list(notice_ids)))
+    db.session.execute(mine.values(seen_at=SQL_NOW).execution_options(synchronize_session=False))
+    live.touch(f"user:{user.id}")
