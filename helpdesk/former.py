@@ -22,12 +22,12 @@ MOST_FOUND = 5
 
 DIGITS, MIXED = "digits", "mixed"
 _ALPHABETS = {
-    DIGITS: r"\d{1,40}(?!\d)",
+    DIGITS: r"[0-9]{1,40}(?![0-9])",
     # A code such as ABC-123: letters and digits, joined by single dashes, dots or slashes.
     MIXED: r"[A-Za-z0-9]{1,20}(?:[-./_][A-Za-z0-9]{1,20}){0,4}(?![A-Za-z0-9])",
 }
 _RUN_OF_PLACES = re.compile(r"#{2,}")
-_RUN_OF_DIGITS = re.compile(r"\d{2,}")
+_RUN_OF_DIGITS = re.compile(r"[0-9]{2,}")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _compiled(template: str, alphabet: str) -> re.Pattern[str]:
     before, _place, after = template.partition(PLACE)
     parts = [r"\s{0,3}".join(re.escape(word) for word in part.split()) for part in (before, after)]
     glue = [r"\s{0,3}" if part.strip() != part else "" for part in (before, after)]
-    return re.compile(f"{parts[0]}{glue[0]}({_ALPHABETS[alphabet]}){glue[1]}{parts[1]}", re.IGNORECASE | re.ASCII)
+    return re.compile(f"{parts[0]}{glue[0]}({_ALPHABETS[alphabet]}){glue[1]}{parts[1]}", re.IGNORECASE)
 
 
 def find_marks(templates: Iterable[tuple[str, str]], subject: str) -> list[FormerMark]:

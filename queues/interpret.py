@@ -5,7 +5,7 @@ arrival, and all rows are written at once. Nothing here commits.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from helpdesk import files
 from helpdesk.db import db, new_id, reserve_ids
@@ -22,13 +22,14 @@ from helpdesk.models import (
     Ticket,
 )
 from helpdesk.models.channel import own_addresses
+from helpdesk.models.former import carry_numbers, marks_in
 from helpdesk.models.message import Blob
 from helpdesk.models.ticket import State, header_hash, lock_conversation, reserve_numbers
 from queues import acknowledge, delivery, system_mails
 from queues.channels.base import File, Understood
 from queues.follow_up import Way, place
 from queues.known import Known
-from queues.proofs import BY_NUMBER, Claimed, Proof, claimed, is_our_own, prove
+from queues.proofs import BY_FORMER, BY_NUMBER, Claimed, Proof, claimed, is_our_own, prove
 from queues.routing import route
 
 OWN_MAIL = "our own mail came back"
@@ -66,7 +67,7 @@ def _prepare(understood: Sequence[tuple[InboundEvent, Understood]]) -> tuple[lis
     ]
     customers = Customer.for_identities(people)
     blobs = iter(files.put_many([file.content for message in messages for file in message.files]))
-    claims = [claimed(message) for message in messages]
+    claims = [_claims(event, message) for event, message in understood]
     bounced = dict(filter(None, (delivery.place_of_bounce(message.bounce) for message in messages if message.bounce)))
     known = Known.load(
         claims,
@@ -81,6 +82,12 @@ def _prepare(understood: Sequence[tuple[InboundEvent, Understood]]) -> tuple[lis
         for (event, message), claim, customer in zip(understood, claims, customers, strict=True)
     ]
     return placings, known
+
+
+def _claims(event: InboundEvent, message: Understood) -> Claimed:
+    """What a message claims, with the numbers that the former system of its channel's project gave."""
+    project_id = db.session.get_one(Channel, event.channel_id).project_id
+    return replace(claimed(message), project_id=project_id, former=marks_in(project_id, message.subject))
 
 
 def _place(placing: Placing, known: Known) -> str | None:
@@ -108,8 +115,17 @@ def _place(placing: Placing, known: Known) -> str | None:
     ticket.hear(row, message.nature, event.received_at)
     event.message, event.message_id = row, row.id
     known.learn(ticket, row)
+    if placing.claims.former and way == Way.NEW and message.nature == "human":
+        _keep_former_number(ticket, placing.claims, known)
     _answer(way, ticket, row, placing)
     return None
+
+
+def _keep_former_number(ticket: Ticket, claims: Claimed, known: Known) -> None:
+    """A new ticket carries the numbers of the former system in its subject, unless another ticket already does."""
+    free = [mark for mark in claims.former if known.ticket_by_former(claims.project_id, mark.key) is None]
+    carry_numbers(ticket, free)
+    known.learn_former(ticket, [mark.key for mark in free])
 
 
 def _unknown(event: InboundEvent) -> str:
@@ -206,7 +222,7 @@ def _take_part(conversation: Conversation, message: Understood, proof: Proof, kn
     A stranger with a signed token brings nobody, and neither does a number in a subject: whoever guesses one and
     writes in the name of a customer would otherwise put themselves among those who are answered.
     """
-    if message.nature != "human" or not proof.participant or proof.how == BY_NUMBER:
+    if message.nature != "human" or not proof.participant or proof.how in {BY_NUMBER, BY_FORMER}:
         return
     present, ours = known.participants_in(conversation), own_addresses()
     people = [(message.sender, message.sender_name, "from")]

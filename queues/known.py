@@ -12,7 +12,7 @@ from sqlalchemy import or_, select
 
 from helpdesk import addresses
 from helpdesk.db import db
-from helpdesk.models import Conversation, Identity, Message, OutboxItem, Participant, Ticket
+from helpdesk.models import Conversation, FormerNumber, Identity, Message, OutboxItem, Participant, Ticket
 from helpdesk.models.customer import phone_region
 from helpdesk.models.ticket import lock_conversations
 from queues.channels.base import Understood
@@ -31,6 +31,7 @@ class Known:
         self._tickets: dict[int, Ticket] = {}
         self._by_hash: dict[bytes, int] = {}
         self._by_number: dict[str, int] = {}
+        self._by_former: dict[tuple[int | None, str], int] = {}
         self._participants: defaultdict[int, set[str]] = defaultdict(set)
         self._identities: defaultdict[int, set[tuple[str, str]]] = defaultdict(set)
         self._in_conversation: defaultdict[int, list[Ticket]] = defaultdict(list)
@@ -48,7 +49,9 @@ class Known:
         known._read_hashes(hashes, set(own_hashes))
         keys = {key for claim in claims for key in claim.number_keys}
         signed = {one for claim in claims for one in (claim.signed_address, claim.signed_id) if one is not None}
+        known._read_former({(claim.project_id, mark.key) for claim in claims for mark in claim.former})
         ids = signed | {one for one in bounced.values() if one is not None} | set(known._by_hash.values())
+        ids |= set(known._by_former.values())
         conversations = known._find(ids, keys)
         lock_conversations(conversations)
         _lock_items(bounced)
@@ -69,6 +72,11 @@ class Known:
     def ticket_by_number(self, number_key: str) -> Ticket | None:
         """The ticket with this number."""
         ticket_id = self._by_number.get(number_key)
+        return self.ticket(ticket_id) if ticket_id is not None else None
+
+    def ticket_by_former(self, project_id: int | None, number_key: str) -> Ticket | None:
+        """The ticket that carries this number of the project's former system."""
+        ticket_id = self._by_former.get((project_id, number_key))
         return self.ticket(ticket_id) if ticket_id is not None else None
 
     def sent_mail(self, header_hash: bytes) -> bytes | None:
@@ -116,6 +124,20 @@ class Known:
                 self._by_hash.setdefault(bytes(header_hash), ticket_id)
             if kind == "reply":
                 self._sent.setdefault(bytes(header_hash), message_id)
+
+    def learn_former(self, ticket: Ticket, keys: Collection[str]) -> None:
+        """Take into account that the ticket carries numbers of the former system from now on."""
+        for key in keys:
+            self._by_former.setdefault((ticket.project_id, key), ticket.id)
+
+    def _read_former(self, wanted: set[tuple[int | None, str]]) -> None:
+        if not wanted:
+            return
+        keys = FormerNumber.number_key.in_({key for _project, key in wanted})
+        rows = db.session.execute(
+            select(FormerNumber.project_id, FormerNumber.number_key, FormerNumber.ticket_id).where(keys)
+        )
+        self._by_former = {(project, key): ticket for project, key, ticket in rows if (project, key) in wanted}
 
     def _find(self, ids: set[int], keys: set[str]) -> set[int]:
         """The conversations of the tickets with these ids or numbers, following merges."""

@@ -1,12 +1,14 @@
 """Which ticket a message belongs to, in the order of proof. What a message merely claims opens no door.
 
 1. A signed address or signed Message-ID of ours: proof by itself, whoever sends it.
-2. The Message-ID of any message we know, or a ticket number in the subject: only for people who already take part.
+2. The Message-ID of any message we know, or a ticket number in the subject, ours or of the project's former system:
+   only for people who already take part.
 3. Anything else is a hint for the operator on a new ticket.
 """
 
 from dataclasses import dataclass, field
 
+from helpdesk.former import FormerMark
 from helpdesk.models import Ticket
 from helpdesk.models.channel import own_addresses
 from helpdesk.models.ticket import header_hash
@@ -18,16 +20,22 @@ from queues.known import Known
 
 MOST_IDS = 100
 BY_NUMBER = "number in the subject"
+BY_FORMER = "number of the former system"
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """What a message says of its thread, read but not looked up: ticket ids that we signed, and weaker hints."""
+    """What a message says of its thread, read but not looked up: ticket ids that we signed, and weaker hints.
+
+    `former` are numbers that the former system of the project gave.
+    """
 
     signed_address: int | None
     signed_id: int | None
     hashes: list[bytes]
     number_keys: list[str]
+    project_id: int | None = None
+    former: list[FormerMark] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,7 @@ def prove(message: Understood, claims: Claimed, known: Known) -> Proof:
             return Proof(ticket, how, participant=known.takes_part(message, ticket))
     weaker = [("known message id", known.ticket_by_hash(one)) for one in claims.hashes]
     weaker += [(BY_NUMBER, known.ticket_by_number(key)) for key in claims.number_keys]
+    weaker += [(BY_FORMER, known.ticket_by_former(claims.project_id, mark.key)) for mark in claims.former]
     found = [(how, ticket) for how, ticket in weaker if ticket is not None]
     for how, ticket in found:
         if known.takes_part(message, ticket):

@@ -2,26 +2,24 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, Row, Text, and_, cast, func, literal, select
-from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy import ColumnElement, Row, and_, func, literal, select
 
 from helpdesk.db import db
 from helpdesk.errors import Refused
-from helpdesk.models import Customer, Message, SearchDocument, Ticket, User
+from helpdesk.models import Customer, FormerNumber, Message, SearchDocument, Ticket, User
 from helpdesk.models.message import MessageKind
-from helpdesk.models.search import write_documents
 from helpdesk.numbers import number_key
 from helpdesk.permissions import visible
 from helpdesk.queries.lists import rows as ticket_rows
+from helpdesk.queries.search_filters import conditions, read_question
 from helpdesk.queries.search_plan import find_places
+from helpdesk.queries.search_terms import customer_ids, tsquery
 from helpdesk.search_text import Term, hints, terms
 
 PAGE = 25
-MOST_CUSTOMERS = 5000
 SNIPPET = 240
 SNIPPET_LEAD = 60
 READ_FOR_SNIPPET = 20_000
@@ -56,21 +54,43 @@ def by_number(user: User, question: str) -> int | None:
     if len(typed) > 40 or not any(c.isdigit() for c in typed) or not typed.isascii():
         return None
     key = number_key(typed)
-    return db.session.scalar(select(Ticket.id).where(Ticket.number_key == key, visible(user)))
+    found = db.session.scalar(select(Ticket.id).where(Ticket.number_key == key, visible(user)))
+    if found is None and len(key) > 2:
+        former = select(Ticket.id).join(FormerNumber, FormerNumber.ticket_id == Ticket.id)
+        former = former.where(FormerNumber.number_key == key, visible(user)).order_by(Ticket.id.desc())
+        found = db.session.scalar(former.limit(1))
+    return found
 
 
 def find_tickets(user: User, question: str, older_than: int | None = None, limit: int = PAGE) -> Found:
-    """A page of the tickets that answer `question` and that `user` may see."""
-    asked = terms(question)
+    """A page of the tickets that answer `question` (words and named conditions) and that `user` may see.
+
+    Raises Refused where a condition means nothing here, such as a queue that does not exist.
+    """
+    whole = read_question(question)
+    asked = terms(whole.words)
+    named = conditions(user, whole)
     if not asked:
-        return Found([], 0, None)
-    places = find_places(user, tsquery(asked), older_than, limit)
+        return _listed(user, named, older_than, limit) if named else Found([], 0, None)
+    places = find_places(user, tsquery(asked), older_than, limit, named)
     return Found(_hits(places.pairs, asked), places.total, places.older_than)
+
+
+def _listed(user: User, named: list[ColumnElement[bool]], older_than: int | None, limit: int) -> Found:
+    """The newest tickets that meet conditions without any words."""
+    query = ticket_rows().where(visible(user), *named).order_by(Ticket.id.desc()).limit(limit + 1)
+    if older_than is not None:
+        query = query.where(Ticket.id < older_than)
+    rows = db.session.execute(query).all()
+    more = rows[limit - 1].id if len(rows) > limit else None
+    total = len(rows) if more is None and older_than is None else None
+    return Found([Hit(row, 0, None, None, "") for row in rows[:limit]], total, more)
 
 
 def find_customers(question: str, limit: int = 5) -> list[Customer]:
     """Customers whose name, organisation or address answers `question`, the newest first, at most `limit`."""
-    condition = customer_condition(question)
+    whole = read_question(question)
+    condition = customer_condition(whole.words) if not whole.filters else None
     if condition is None:
         return []
     query = select(Customer).where(condition, Customer.merged_into_id.is_(None)).order_by(Customer.id.desc())
@@ -79,34 +99,8 @@ def find_customers(question: str, limit: int = 5) -> list[Customer]:
 
 def customer_condition(question: str) -> ColumnElement[bool] | None:
     """The condition on `Customer` that a question puts; None for a question without words."""
-    asked = terms(question)
-    if not asked:
-        return None
-    found = select(SearchDocument.ref_id).where(
-        SearchDocument.kind == "customer", SearchDocument.tsv.op("@@")(tsquery(asked))
-    )
-    return Customer.id.in_(found.limit(MOST_CUSTOMERS))
-
-
-def tsquery(asked: list[Term]) -> ColumnElement[Any]:
-    """The SQL expression of a question: every term must be met. What this transaction wrote is findable from now on."""
-    write_documents()
-    return reduce(lambda left, right: left.op("&&")(right), [_term_query(term) for term in asked])
-
-
-def _term_query(term: Term) -> ColumnElement[Any]:
-    ways: list[ColumnElement[Any]] = []
-    if term.words:
-        ways.append(func.plainto_tsquery("russian", term.words))
-        last = term.words.split()[-1]
-        if term.is_part and len(last) > 2 and last.isalnum():
-            ways.append(func.to_tsquery("russian", f"{last}:*"))
-    for found in term.literals:
-        quoted = found.replace("\\", "").replace("'", "")
-        ending = ":*" if term.is_part else ""
-        if quoted:
-            ways.append(cast(literal(f"'{quoted}'{ending}", Text), TSQUERY))
-    return reduce(lambda left, right: left.op("||")(right), ways).self_group()
+    found = customer_ids(question)
+    return None if found is None else Customer.id.in_(found)
 
 
 def _hits(places: list[tuple[int, int]], asked: list[Term]) -> list[Hit]:

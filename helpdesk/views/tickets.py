@@ -11,6 +11,7 @@ from helpdesk import clock, permissions
 from helpdesk.errors import NotFound
 from helpdesk.history import tell
 from helpdesk.models import Right, Ticket
+from helpdesk.models.former import former_numbers_of
 from helpdesk.models.ticket import find_by_number
 from helpdesk.models.ticket.states import Kind
 from helpdesk.queries import thread as reading
@@ -122,6 +123,7 @@ def bar_context(ticket: Ticket, works: bool) -> dict[str, Any]:
         version = f"{version} {shapes.live_versions(f'queue:{ticket.queue_id}')}".strip()
     return {
         "ticket": shapes.ticket_bar(ticket, clock.now()),
+        "former_numbers": former_numbers_of(ticket.id),
         "place": shapes.place(position(ticket)),
         "actions": shapes.actions(ticket, works, supervises),
         "bar_url": url_for("tickets.bar", ticket_id=ticket.id),

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from helpdesk.db import Id, Model, Now, db
 from helpdesk.errors import Refused
 from helpdesk.models.event import FieldChanged, Linked, PeopleChanged, Tagged
+from helpdesk.models.former import former_numbers_of
 from helpdesk.models.queue import Category
 from helpdesk.models.search import index_document
 from helpdesk.models.ticket.core import Actor, TicketCore
@@ -77,9 +78,11 @@ class Described(TicketCore):
         self._set(by, "title", title, self.title, title)
         self.reindex()
 
-    def reindex(self) -> None:
-        """Make the ticket findable by its number, title and customer as they are now, in the present transaction."""
-        index_document("ticket", self.id, self.id, self.title, f"{self.number} {self.number_key} {self.customer.name}")
+    def reindex(self, is_new: bool = False) -> None:
+        """Make the ticket findable by its numbers, title and customer as they are now, in the present transaction."""
+        former = "" if is_new else " ".join(former_numbers_of(self.id))
+        names = f"{self.number} {self.number_key} {former} {self.customer.name}"
+        index_document("ticket", self.id, self.id, self.title, names)
 
     def prioritise(self, by: Actor, priority: int) -> None:
         """Change the priority, 1 (urgent) to 4 (low). It moves the ticket only where the queue orders by it."""
