@@ -1,6 +1,6 @@
 """Conversations: the lasting exchange that the customer sees."""
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, literal_column
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from helpdesk.db import Id, Model, Now
@@ -35,7 +35,14 @@ class Participant(Model):
     """
 
     __tablename__ = "participants"
-    __table_args__ = (UniqueConstraint("conversation_id", "address"),)
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "address"),
+        Index(
+            "ix_participants_address",
+            func.lower(literal_column("address")).label("lowered"),
+            postgresql_ops={"lowered": "text_pattern_ops"},
+        ),
+    )
 
     id: Mapped[Id]
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))

@@ -6,7 +6,7 @@ question collects its hits from the word index; a common one reads the archive b
 longer than the one before, until the page is full. Each stretch is cheap for the planner to get right.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,11 +48,16 @@ def _explain(element: Explain, compiler: Any, **options: Any) -> str:
     return "EXPLAIN (FORMAT JSON) " + compiler.process(element.statement, **options)
 
 
-def find_places(user: User, query: ColumnElement[Any], older_than: int | None, limit: int) -> Places:
-    """Where the next `limit` tickets lie that meet `query` (a tsquery) and that `user` may see."""
-    if not is_common(query) and (collected := _collect(user, query, older_than, limit)) is not None:
+Named = Sequence[ColumnElement[bool]]
+
+
+def find_places(
+    user: User, query: ColumnElement[Any], older_than: int | None, limit: int, named: Named = ()
+) -> Places:
+    """Where the next `limit` tickets lie that meet `query` (a tsquery), the `named` conditions, and may be seen."""
+    if not is_common(query) and (collected := _collect(user, query, older_than, limit, named)) is not None:
         return collected
-    return _read_back(user, query, older_than, limit)
+    return _read_back(user, query, older_than, limit, named)
 
 
 def is_common(query: ColumnElement[Any]) -> bool:
@@ -72,14 +77,16 @@ def _meets(query: ColumnElement[Any]) -> tuple[ColumnElement[bool], ...]:
     return SearchDocument.tsv.op("@@")(query), SearchDocument.ticket_id.is_not(None)
 
 
-def collecting(user: User, query: ColumnElement[Any], older_than: int | None, limit: int) -> Select[Any]:
+def collecting(
+    user: User, query: ColumnElement[Any], older_than: int | None, limit: int, named: Named = ()
+) -> Select[Any]:
     """The page of a rare question in one statement: ticket_id, document_id, and in each row read and total.
 
     `read` is how many documents were met, RARE + 1 when there are more. One row with no ticket where nothing is found.
     """
     documents = select(SearchDocument.id, SearchDocument.ticket_id).where(*_meets(query))
     met = _materialized(documents.limit(RARE + 1), "met")
-    found = _newest_of_each(met, user).cte("found")
+    found = _newest_of_each(met, user, named).cte("found")
     read = select(func.count()).select_from(met).scalar_subquery()
     total = select(func.count()).select_from(found).scalar_subquery()
     page = select(found.c.ticket_id, found.c.document_id)
@@ -94,23 +101,27 @@ def collecting(user: User, query: ColumnElement[Any], older_than: int | None, li
     )
 
 
-def _collect(user: User, query: ColumnElement[Any], older_than: int | None, limit: int) -> Places | None:
+def _collect(
+    user: User, query: ColumnElement[Any], older_than: int | None, limit: int, named: Named
+) -> Places | None:
     """The page of a rare question; None when it was not rare after all."""
-    rows = db.session.execute(collecting(user, query, older_than, limit)).all()
+    rows = db.session.execute(collecting(user, query, older_than, limit, named)).all()
     if rows[0].read > RARE:
         return None
     pairs = [(row.ticket_id, row.document_id) for row in rows if row.ticket_id is not None]
     return Places(pairs[:limit], rows[0].total, pairs[limit - 1][1] if len(pairs) > limit else None)
 
 
-def stretch(user: User, query: ColumnElement[Any], lowest: int, below: int, is_first: bool) -> Select[Any]:
+def stretch(
+    user: User, query: ColumnElement[Any], lowest: int, below: int, is_first: bool, named: Named = ()
+) -> Select[Any]:
     """The tickets met by documents of a stretch of ids, newest first: ticket_id, document_id.
 
     Unless the stretch is the first, a ticket that a newer document has shown already is left out.
     """
     here = (SearchDocument.id >= lowest, SearchDocument.id < below)
     met = _materialized(select(SearchDocument.id, SearchDocument.ticket_id).where(*_meets(query), *here), "met")
-    page = _newest_of_each(met, user)
+    page = _newest_of_each(met, user, named)
     if not is_first:
         newer = aliased(SearchDocument)
         same = newer.ticket_id == met.c.ticket_id
@@ -119,13 +130,15 @@ def stretch(user: User, query: ColumnElement[Any], lowest: int, below: int, is_f
     return select(found.c.ticket_id, found.c.document_id).order_by(found.c.document_id.desc())
 
 
-def _read_back(user: User, query: ColumnElement[Any], older_than: int | None, limit: int) -> Places:
+def _read_back(
+    user: User, query: ColumnElement[Any], older_than: int | None, limit: int, named: Named
+) -> Places:
     """A page from stretches; it ends after a bounded way even when it is not full, and says where to go on."""
     pairs: list[tuple[int, int]] = []
     is_first = older_than is None
     below = older_than or (db.session.scalar(select(func.max(SearchDocument.id))) or 0) + 1
     for lowest in _lowest_ids(query, below):
-        rows = db.session.execute(stretch(user, query, lowest, below, is_first).limit(limit + 1)).all()
+        rows = db.session.execute(stretch(user, query, lowest, below, is_first, named).limit(limit + 1)).all()
         pairs += [(row.ticket_id, row.document_id) for row in rows]
         if len(pairs) > limit:
             return Places(pairs[:limit], None, pairs[limit - 1][1])
@@ -149,10 +162,10 @@ def _materialized(query: Select[Any], name: str) -> Any:
     return query.cte(name).prefix_with("MATERIALIZED", dialect="postgresql")
 
 
-def _newest_of_each(met: Any, user: User) -> Select[Any]:
+def _newest_of_each(met: Any, user: User, named: Named) -> Select[Any]:
     return (
         select(met.c.ticket_id, func.max(met.c.id).label("document_id"))
         .join(Ticket, Ticket.id == met.c.ticket_id)
-        .where(visible(user))
+        .where(visible(user), *named)
         .group_by(met.c.ticket_id)
     )

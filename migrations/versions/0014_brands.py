@@ -13,3 +13,4 @@ def upgrade() -> None:
     op.create_index(
         "ix_tickets_arrived_at", "tickets", ["arrived_at"], postgresql_using="brin", postgresql_with=size
     )
+    op.create_index("ix_participants_address", "participants", [sa.text("lower(address) text_pattern_ops")])
