@@ -5,12 +5,14 @@ from sqlalchemy.orm import configure_mappers
 from helpdesk.models.api_token import ApiToken, Scope
 from helpdesk.models.availability import Availability, AvailabilityChange
 from helpdesk.models.calendar import Calendar, CalendarVersion
+from helpdesk.models.call import Call
 from helpdesk.models.channel import Channel, ParkedMail
 from helpdesk.models.conversation import Conversation, Participant
 from helpdesk.models.customer import Customer, Identity
 from helpdesk.models.customer_merge import CustomerMerge
 from helpdesk.models.event import Event
 from helpdesk.models.former import FormerNumber, FormerPattern
+from helpdesk.models.hook import HookRefusal
 from helpdesk.models.idempotency import IdempotencyKey
 from helpdesk.models.inbound import DedupKey, InboundEvent, InboundState, MailCopies, RawInput, Tally
 from helpdesk.models.message import Attachment, Blob, DeliveryState, Draft, Message, MessageKind
@@ -46,6 +48,7 @@ __all__ = [
     "Breaker",
     "Calendar",
     "CalendarVersion",
+    "Call",
     "CannedReply",
     "Category",
     "Channel",
@@ -62,6 +65,7 @@ __all__ = [
     "FormerNumber",
     "FormerPattern",
     "Group",
+    "HookRefusal",
     "IdempotencyKey",
     "Identity",
     "InboundEvent",

@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from helpdesk import clock
+from helpdesk.addresses import base_address, normalise_domain
 from helpdesk.db import Id, Model, Moment, Now, db, remembered
 from helpdesk.keyring import keyring
 from helpdesk.models.project import Project
@@ -14,7 +15,8 @@ from helpdesk.models.queue import Queue
 
 
 class Channel(Model):
-    """One connected source and sink, e.g. a mailbox. `kind` names its adapter.
+    """One connected source and sink, e.g. a mailbox. `kind` names its adapter, `door` is the secret part of the URL
+    where other systems hand in what happened, where it has one.
 
     Of a mail to several channels the one with the smallest (`position`, `id`) gets the ticket.
 
@@ -33,6 +35,7 @@ class Channel(Model):
     kind: Mapped[str]
     name: Mapped[str] = mapped_column(unique=True)
     address: Mapped[str] = mapped_column(default="", server_default="", index=True)
+    door: Mapped[str | None] = mapped_column(unique=True)
     enabled: Mapped[bool] = mapped_column(default=True, server_default="true")
     position: Mapped[int] = mapped_column(default=0, server_default="0")
     settings: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
@@ -82,10 +85,22 @@ def own_addresses() -> frozenset[str]:
 
     def read() -> frozenset[str]:
         rows = db.session.execute(select(Channel.address, Channel.settings["aliases"])).all()
-        found = [address for channel, aliases in rows for address in (channel, *(aliases or []))]
-        return frozenset(address.lower() for address in found if address)
+        return frozenset(own for address, aliases in rows for own in addresses_of(address, aliases))
 
     return remembered("own_addresses", read)
+
+
+def addresses_of(address: str, aliases: list[str] | None) -> list[str]:
+    """The addresses of a channel in lower case."""
+    return [own.lower() for own in (address, *(aliases or [])) if own]
+
+
+def is_own_address(address: str) -> bool:
+    """Whether mail to this address comes back to us: an address or alias of a channel, whatever is behind its plus."""
+    domain = normalise_domain(address.rpartition("@")[2])
+    local = address.strip().lower().rpartition("@")[0]
+    forms = {address.strip().lower(), base_address(address), base_address(f"{local}@{domain}")}
+    return not forms.isdisjoint(own_addresses())
 
 
 class ParkedMail(Model):
