@@ -180,6 +180,7 @@ ROWS: dict[str, Row] = {
     "POST /admin/channels/<int:channel_id>/resumption": ADMINISTRATOR,
     "POST /admin/channels/<int:channel_id>/sign-in": ADMINISTRATOR,
     # the way of a message
+    "GET /supervision": SUPERVISOR,
     "GET /status": SUPERVISOR,
     "GET /metrics": Row(Access.PUBLIC, absent=True),
     "GET /quarantine": SUPERVISOR,

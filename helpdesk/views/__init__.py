@@ -30,6 +30,7 @@ NOUNS = (
     "second_step",
     "sessions",
     "states",
+    "supervision",
     "texts",
     "tickets",
     "welcome",

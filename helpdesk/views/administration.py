@@ -1,4 +1,4 @@
-"""What administrators find in the rail."""
+"""What supervisors and administrators find in the rail."""
 
 from flask import Flask
 from flask_babel import lazy_gettext as _l
@@ -12,9 +12,10 @@ def _administers(user: User) -> bool:
 
 
 def init_app(app: Flask) -> None:
-    """Add the screens of administrators to the rail."""
+    """Add the screens of supervisors and administrators to the rail."""
     add_nav(
         app,
+        NavItem("watch", "supervision.show", _l("Supervision"), "eye", shows=lambda user: user.is_supervisor),
         NavItem("manage", "projects.index", _l("Projects"), "building", shows=_administers),
         NavItem("manage", "queues_admin.index", _l("Queues"), "stack-2", shows=_administers),
         NavItem("manage", "people.index", _l("People"), "users", shows=_administers),
