@@ -36,6 +36,11 @@ def register(kind: str, adapter: Registered) -> None:
     _adapters[kind] = adapter
 
 
+def kinds() -> dict[str, str]:
+    """The kinds of channel that this installation knows, with their names."""
+    return {kind: str(adapter.label) for kind, adapter in _adapters.items()}
+
+
 def capabilities_of(kind: str, settings: dict[str, Any]) -> Capabilities:
     """What a channel of this kind can do; an unknown kind can do nothing special."""
     adapter = _adapters.get(kind)

@@ -18,8 +18,8 @@ def now() -> datetime:
     return held or db.session.execute(select(SQL_NOW)).scalar_one()
 
 
-def hold() -> datetime:
-    """Read the time once for all that the rest of the present transaction does."""
-    moment = db.session.execute(select(SQL_NOW)).scalar_one()
+def hold(moment: datetime | None = None) -> datetime:
+    """Read the time once for all that the rest of the present transaction does; or keep one that was just read."""
+    moment = moment or db.session.execute(select(SQL_NOW)).scalar_one()
     db.session().info["held_now"] = moment
     return moment

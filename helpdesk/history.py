@@ -44,6 +44,7 @@ REFERENCES = {
     "former_owner_id": "user",
     "user_id": "user",
     "queue_id": "queue",
+    "queue_refused": "queue",
     "from_queue_id": "queue",
     "to_queue_id": "queue",
     "previous_id": "ticket",
@@ -89,6 +90,20 @@ def _claimed(payload: Payload, _names_: Names) -> str:
     return _("Taken, after %(time)s of waiting", time=waited) + _why(payload)
 
 
+def _released(payload: Payload, names: Names) -> str:
+    name = _name(names, "user", payload.get("former_owner_id"))
+    match payload.get("cause"):
+        case "owner away":
+            return _("Back in the queue, because %(name)s is away", name=name)
+        case "owner offline":
+            return _("Back in the queue, because %(name)s is not here", name=name)
+        case "going home":
+            return _("Handed back to the queue by %(name)s, who went home", name=name)
+        case "by supervisor":
+            return _("Taken from %(name)s and handed back to the queue", name=name)
+    return _("Handed back to the queue by %(name)s", name=name)
+
+
 def _handed_over(payload: Payload, names: Names) -> str:
     return _("Handed over to %(name)s", name=_name(names, "user", payload.get("owner_id"))) + _why(payload)
 
@@ -116,8 +131,14 @@ def _cause(code: str) -> str:
         "customer wrote": _("the customer wrote"),
         "bounce": _("a message came back"),
         "not delivered": _("a message could not be sent"),
+        "forward answered": _("a forwarded message was answered"),
         "time": _("the time was over"),
         "by hand": _("by hand"),
+        "not spam": _("it is no spam"),
+        "spam: rule": _("a rule said so"),
+        "spam: blocked": _("the sender is blocked"),
+        "spam: server": _("the mail server marked it"),
+        "spam: flood": _("the sender wrote too much in an hour"),
     }.get(code, code)
 
 
@@ -141,18 +162,45 @@ def _delivery(payload: Payload, _names_: Names) -> str:
     return _("Reply: %(state)s", state=delivery_word(payload["state"])) + words
 
 
+def _rule(payload: Payload, names: Names) -> str:
+    did = []
+    if payload.get("queue_id"):
+        did.append(_("queue %(queue)s", queue=_name(names, "queue", payload["queue_id"])))
+    if payload.get("queue_refused"):
+        queue = names.get(("queue", payload["queue_refused"]), "?")
+        did.append(_("the queue %(queue)s could not be used, so the channel’s own was", queue=queue))
+    if payload.get("priority"):
+        did.append(_("priority %(priority)s", priority=priority_name(payload["priority"])))
+    if payload.get("tags"):
+        did.append(_("tags %(tags)s", tags=", ".join(payload["tags"])))
+    if payload.get("request_type"):
+        did.append(_("type %(type)s", type=payload["request_type"]))
+    if payload.get("no_acknowledgement"):
+        did.append(_("no acknowledgement"))
+    if fate := payload.get("fate"):
+        kept = _("kept, because it belongs to a ticket")
+        did.append({"spam": _("spam"), "trusted": _("never spam"), "drop": kept}.get(fate, fate))
+    what = ", ".join(did) or _("nothing that was still open")
+    return _("Rule “%(name)s”: %(what)s", name=payload["name"], what=what)
+
+
 TEXTS: dict[str, Callable[[Payload, Names], str]] = {
     "ticket.opened": _opened,
     "message.inbound": lambda p, n: (
         _("The customer wrote") if p.get("nature") == "human" else _("An automatic message came")
     ),
+    "message.copy": lambda p, n: _("The same mail also came to %(address)s", address=p["address"]),
+    "message.forward_answered": lambda p, n: _("An answer to a forwarded message came, for colleagues only"),
+    "ticket.participant": lambda p, n: (
+        _("%(name)s takes part in the conversation now", name=p["address"])
+        if p["added"]
+        else _("%(name)s takes part in the conversation no more", name=p["address"])
+    ),
     "message.reply": lambda p, n: _("Automatic answer sent") if p.get("automatic") else _("Reply written"),
     "message.reply_undone": lambda p, n: _("Reply taken back before it was sent"),
     "message.note": lambda p, n: _("Note added"),
     "ticket.claimed": _claimed,
-    "ticket.released": lambda p, n: _(
-        "Handed back to the queue by %(name)s", name=_name(n, "user", p.get("former_owner_id"))
-    ),
+    "ticket.released": _released,
     "ticket.handed_over": _handed_over,
     "ticket.moved": lambda p, n: _(
         "Moved from %(before)s to %(after)s",
@@ -165,6 +213,7 @@ TEXTS: dict[str, Callable[[Payload, Names], str]] = {
     "ticket.tagged": lambda p, n: _(
         "Tags: %(tags)s", tags=", ".join([f"+{t}" for t in p["added"]] + [f"−{t}" for t in p["removed"]])
     ),
+    "ticket.rule": _rule,
     "ticket.linked": lambda p, n: _("Linked with %(number)s", number=_name(n, "ticket", p["other_id"])),
     "ticket.people": lambda p, n: (
         _("%(name)s takes part now", name=_name(n, "user", p["user_id"]))
@@ -172,6 +221,11 @@ TEXTS: dict[str, Callable[[Payload, Names], str]] = {
         else _("%(name)s takes part no more", name=_name(n, "user", p["user_id"]))
     ),
     "message.delivery": _delivery,
+    "message.elsewhere": lambda p, n: (
+        _("The customer’s mail was answered in another mail program")
+        if p["what"] == "answered"
+        else _("The customer’s mail was moved or deleted in another mail program")
+    ),
     "ticket.placed": lambda p, n: _("The queue is ordered by another rule now"),
     "ticket.promoted": lambda p, n: _("Goes first now: it was passed over as long as the queue allows"),
 }
@@ -181,11 +235,16 @@ ICONS = {
     "message.inbound": "mail",
     "message.reply": "arrow-back-up",
     "message.note": "note",
+    "message.copy": "copy",
+    "message.forward_answered": "note",
+    "ticket.participant": "users",
     "ticket.claimed": "hand-grab",
     "ticket.released": "arrow-back-up",
     "ticket.handed_over": "user-check",
     "ticket.moved": "transfer",
     "ticket.state": "refresh",
+    "ticket.rule": "adjustments",
     "message.delivery": "send",
+    "message.elsewhere": "eye",
     "ticket.promoted": "flag",
 }

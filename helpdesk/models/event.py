@@ -84,6 +84,29 @@ class CustomerWrote(Fact, kind="message.inbound"):
 
 
 @dataclass(frozen=True)
+class CameAgain(Fact, kind="message.copy"):
+    """The same mail came to another of our addresses too; nothing was made of the copy."""
+
+    message_id: int
+    address: str
+
+
+@dataclass(frozen=True)
+class ForwardAnswered(Fact, kind="message.forward_answered"):
+    """Somebody to whom a message was forwarded answered; only operators see it."""
+
+    message_id: int
+
+
+@dataclass(frozen=True)
+class ParticipantChanged(Fact, kind="ticket.participant"):
+    """Somebody beside the customer takes part in the conversation from now on, or no longer."""
+
+    address: str
+    added: bool
+
+
+@dataclass(frozen=True)
 class Replied(Fact, kind="message.reply"):
     """An operator or the system wrote to the customer."""
 
@@ -107,19 +130,29 @@ class Noted(Fact, kind="message.note"):
 
 @dataclass(frozen=True)
 class Claimed(Fact, kind="ticket.claimed"):
-    """An operator became the owner; `reason` where the ticket was not the next in line."""
+    """An operator became the owner; `reason` where the ticket was not the next in line.
+
+    `full_kinds` are the kinds of channel of which they had as many as they may: tickets of these were left standing.
+    """
 
     owner_id: int
     waited_seconds: int
     reason: str | None = None
     passed_over: int | None = None
+    full_kinds: list[str] | None = None
 
 
 @dataclass(frozen=True)
 class Released(Fact, kind="ticket.released"):
-    """The owner gave the ticket back; it keeps its place."""
+    """The ticket went back to its queue, where it keeps its place.
+
+    Without `cause` its owner or a supervisor gave it back. Else "going home", "by supervisor", "owner away" or "owner
+    offline"; of the last two `away_since` is the moment since when the owner was not there.
+    """
 
     former_owner_id: int | None
+    cause: str | None = None
+    away_since: str | None = None
 
 
 @dataclass(frozen=True)
@@ -177,6 +210,25 @@ class Tagged(Fact, kind="ticket.tagged"):
 
 
 @dataclass(frozen=True)
+class RuleFired(Fact, kind="ticket.rule"):
+    """A rule on the way in fired on the message that opened the ticket; what it did, where it did something.
+
+    `queue_refused` is a queue that the rule names but that cannot be used: closed, gone, or of another project. `fate`
+    is spam or trusted, or drop where the mail was kept because it belongs to a ticket.
+    """
+
+    rule_id: int
+    name: str
+    queue_id: int | None = None
+    queue_refused: int | None = None
+    priority: int | None = None
+    tags: list[str] | None = None
+    request_type: str | None = None
+    no_acknowledgement: bool | None = None
+    fate: str | None = None
+
+
+@dataclass(frozen=True)
 class Linked(Fact, kind="ticket.linked"):
     """The ticket was tied to another one."""
 
@@ -199,6 +251,14 @@ class DeliveryChanged(Fact, kind="message.delivery"):
     message_id: int
     state: str
     words: str | None = None
+
+
+@dataclass(frozen=True)
+class Elsewhere(Fact, kind="message.elsewhere"):
+    """A colleague did something with the original in another program: `what` is answered or gone."""
+
+    message_id: int
+    what: str
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,8 @@ class TicketCore:
         before, queue_before, owner_before = self._counted(), self.queue_id, self.owner_id
         kind_before, place_before = self.kind, (self.line_class, self.line_at)
         yield
+        if isinstance(by, User) and by.id == self.owner_id:
+            self.attention_at = None  # its owner is at it
         self._settle(kind_before)
         self._count(before)
         self.version += 1

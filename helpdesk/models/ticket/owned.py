@@ -1,5 +1,7 @@
 """Who works on a ticket: claim, give back, hand over, move to another queue."""
 
+from datetime import datetime
+
 from flask_babel import gettext as _
 
 from helpdesk import clock
@@ -15,8 +17,17 @@ from helpdesk.models.user import User
 class Owned(TicketCore):
     """Verbs of ownership. Rights and limits are the caller's (`queues.fifo`); the rules of the ticket are here."""
 
-    def claim(self, by: User, reason: str | None = None, passed_over: int | None = None) -> None:
-        """`by` becomes the owner. Raises Conflict with the owner's name when somebody has it already."""
+    def claim(
+        self,
+        by: User,
+        reason: str | None = None,
+        passed_over: int | None = None,
+        full_kinds: list[str] | None = None,
+    ) -> None:
+        """`by` becomes the owner. Raises Conflict with the owner's name when somebody has it already.
+
+        `full_kinds` are the kinds of channel that `by` could take no more of, so whose tickets were left standing.
+        """
         if self.owner_id is not None and self.owner_id != by.id:
             name = self.owner.name if self.owner else ""
             raise Conflict(_("%(name)s took this ticket already.", name=name), owner_id=self.owner_id, owner=name)
@@ -24,25 +35,24 @@ class Owned(TicketCore):
             raise Refused(_("This ticket is finished; there is nothing to take."))
         if self.owner_id == by.id:
             return
-        waited = int((clock.now() - self.line_at).total_seconds())
+        now = clock.now()
+        waited = int((now - self.line_at).total_seconds())
         state_before = self.state
-        with self.changing(by, Claimed(by.id, max(waited, 0), reason, passed_over)):
-            self.owner = by
-            self.owner_id = by.id
+        with self.changing(by, Claimed(by.id, max(waited, 0), reason, passed_over, full_kinds or None)):
+            self._belong_to(by, now)
             if self.state == State.NEW:
                 self.state = State.OPEN
         if state_before == State.NEW:
             self.record(by, StateChanged(State.NEW, State.OPEN, cause="claim"))
 
-    def release(self, by: Actor) -> None:
-        """Give the ticket back to its queue, where it keeps its place."""
+    def release(self, by: Actor, cause: str | None = None, away_since: datetime | None = None) -> None:
+        """Give the ticket back to its queue, where it keeps its place. `cause` says why, see `Released`."""
         if self.owner_id is None:
             raise Conflict(_("Nobody has this ticket; it is waiting in its queue."))
         if self.kind == Kind.FINISHED:
             raise Refused(_("This ticket is finished and stays with its owner."))
-        with self.changing(by, Released(self.owner_id)):
-            self.owner = None
-            self.owner_id = None
+        with self.changing(by, Released(self.owner_id, cause, away_since.isoformat() if away_since else None)):
+            self._belong_to(None)
 
     def hand_over(self, by: Actor, to: User, reason: str | None = None, passed_over: int | None = None) -> None:
         """Make `to` the owner, without asking them. Rights of `to` in the queue are the caller's to check."""
@@ -53,8 +63,7 @@ class Owned(TicketCore):
         if to.id == self.owner_id:
             return
         with self.changing(by, HandedOver(self.owner_id, to.id, reason, passed_over)):
-            self.owner = to
-            self.owner_id = to.id
+            self._belong_to(to, clock.now())
             if self.state == State.NEW:
                 self.state = State.OPEN
 
@@ -71,11 +80,17 @@ class Owned(TicketCore):
             self.queue_id = to.id
             self.line_class = self.priority if to.by_priority else 0
             if self.kind != Kind.FINISHED:
-                self.owner = None
-                self.owner_id = None
+                self._belong_to(None)
 
     def promote(self) -> None:
         """Let a ticket that was passed over as long as its queue allows go before all classes."""
         with self.changing(None, Promoted()):
             self.line_class = 0
         db.session.flush()
+
+    def _belong_to(self, owner: User | None, since: datetime | None = None) -> None:
+        self.owner = owner
+        self.owner_id = owner.id if owner else None
+        self.owned_since = since
+        if owner is None:
+            self.attention_at = None  # the line's own clock speaks from now on

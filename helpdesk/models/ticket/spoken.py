@@ -14,7 +14,7 @@ from helpdesk.db import db, new_id
 from helpdesk.errors import Conflict, Refused
 from helpdesk.models.channel import own_addresses
 from helpdesk.models.conversation import Conversation, Participant
-from helpdesk.models.event import CustomerWrote, DeliveryChanged, Noted, Replied, ReplyUndone
+from helpdesk.models.event import CustomerWrote, DeliveryChanged, Elsewhere, ForwardAnswered, Noted, Replied, ReplyUndone
 from helpdesk.models.message import Attachment, DeliveryState, Message, MessageKind
 from helpdesk.models.outbox import Delivery, OutboxItem
 from helpdesk.models.search import index_document
@@ -52,6 +52,11 @@ class Spoken(TicketCore):
             if nature == "human" and self.kind != Kind.FINISHED:
                 self.last_customer_at = max(self.last_customer_at or at, at)
                 self.first_unanswered_at = min(self.first_unanswered_at or at, at)
+
+    def hear_aside(self, message: Message) -> None:
+        """Take the answer to a forwarded message, which is for colleagues alone; it runs no clock."""
+        with self.changing(message.customer, ForwardAnswered(message.id)):
+            pass
 
     def reply(self, by: User | None, reply: Reply) -> Message:
         """Write to the customer: a message and its outbox item in this transaction, sent after the undo time.
@@ -139,6 +144,22 @@ class Spoken(TicketCore):
         with self.changing(by, DeliveryChanged(message.id, state, words)):
             message.delivery = state
             message.delivery_note = words
+            if state in {DeliveryState.FAILED, DeliveryState.BOUNCED} and self.kind == Kind.ACTIVE:
+                self.attention_at = clock.now()
+
+    def tell_elsewhere(self, message: Message, what: str) -> None:
+        """Show operators that a colleague answered the original outside, or took it away ("answered", "gone").
+
+        It changes no clock and no state: whoever works on the ticket decides what it means.
+        """
+        words = {
+            "answered": gettext("A colleague has answered this mail in another mail program. Look there first."),
+            "gone": gettext("A colleague has moved or deleted this mail in another mail program."),
+        }
+        line = self._say(lock_conversation(self.conversation_id), MessageKind.SYSTEM, None, words[what], "")
+        line.answers_id = message.id
+        with self.changing(None, Elsewhere(message.id, what)):
+            pass
 
     def unseen_since(self, seen_id: int) -> list[Message]:
         """Messages by the customer or other operators to the customer, later than the one with id `seen_id`."""

@@ -71,8 +71,10 @@ class Stateful(TicketCore):
             raise Conflict(_("Another ticket of this conversation is active. Finish or pause that one first."))
         with self.changing(by, StateChanged(self.state, State.OPEN, cause=cause)):
             self.state = State.OPEN
+            self.attention_at = None if isinstance(by, User) else clock.now()
             self.finished_at = None
             self.closing_reason = None
+            self.spam_cause = None
             if isinstance(by, User):  # who undoes a closing gives the customer their place in line back
                 self.wind_back()
 
@@ -97,6 +99,8 @@ class Stateful(TicketCore):
             raise Conflict(_("Another ticket of this conversation is active. Finish or pause that one first."))
         fact = StateChanged(self.state, after, until.isoformat() if until else None, reason, cause)
         with self.changing(by, fact):
+            if KIND[after] == Kind.ACTIVE and self.kind != Kind.ACTIVE and not isinstance(by, User):
+                self.attention_at = clock.now()
             self.state = after
             self.pending_until = until
             if KIND[after] == Kind.FINISHED:
