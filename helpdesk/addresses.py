@@ -35,6 +35,13 @@ def normalise_email(address: str) -> str:
     return f"{local.casefold()}@{normalise_domain(domain)}"
 
 
+def base_address(address: str) -> str:
+    """The address in lower case without its sub-address, the part of the local part behind a plus (RFC 5233)."""
+    local, at, domain = address.strip().lower().rpartition("@")
+    base, _plus, _tag = local.partition("+")
+    return f"{base or local}{at}{domain}"
+
+
 def normalise_domain(domain: str) -> str:
     """The ASCII form of a domain (`пошта.укр` is `xn--80a1acn3a.xn--j1amh`), or its folded letters."""
     domain = domain.strip().strip(".").casefold()

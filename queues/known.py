@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 
 from helpdesk import addresses
 from helpdesk.db import db
@@ -32,17 +32,24 @@ class Known:
         self._by_hash: dict[bytes, int] = {}
         self._by_number: dict[str, int] = {}
         self._by_former: dict[tuple[int | None, str], int] = {}
+        self._forwards: set[bytes] = set()
+        self._removed: defaultdict[int, set[str]] = defaultdict(set)
         self._participants: defaultdict[int, set[str]] = defaultdict(set)
         self._identities: defaultdict[int, set[tuple[str, str]]] = defaultdict(set)
         self._in_conversation: defaultdict[int, list[Ticket]] = defaultdict(list)
 
     @classmethod
     def load(
-        cls, claims: "Collection[Claimed]", own_hashes: Collection[bytes], bounced: Mapping[int, int | None]
+        cls,
+        claims: "Collection[Claimed]",
+        own_hashes: Collection[bytes],
+        bounced: Mapping[int, int | None],
+        copied: Collection[int] = (),
     ) -> "Known":
         """Fetch what the claims point at, locked in the order in which everybody locks.
 
-        `own_hashes` are of the messages' own ids, `bounced` maps outbox items that are reported on to their tickets.
+        `own_hashes` are of the messages' own ids, `bounced` maps outbox items that are reported on to their tickets,
+        `copied` are tickets that hold other copies of the messages.
         """
         known = cls()
         hashes = {one for claim in claims for one in claim.hashes}
@@ -51,7 +58,7 @@ class Known:
         signed = {one for claim in claims for one in (claim.signed_address, claim.signed_id) if one is not None}
         known._read_former({(claim.project_id, mark.key) for claim in claims for mark in claim.former})
         ids = signed | {one for one in bounced.values() if one is not None} | set(known._by_hash.values())
-        ids |= set(known._by_former.values())
+        ids |= set(known._by_former.values()) | set(copied)
         conversations = known._find(ids, keys)
         lock_conversations(conversations)
         _lock_items(bounced)
@@ -86,13 +93,33 @@ class Known:
             return None
         return db.session.scalar(select(OutboxItem.rendered).where(OutboxItem.message_id == message_id))
 
+    def is_known(self, header_hash: bytes) -> bool:
+        """Whether a message with this Message-ID is on a ticket."""
+        return header_hash in self._by_hash
+
+    def is_forward(self, header_hash: bytes) -> bool:
+        """Whether this is the Message-ID of a mail by which an operator forwarded a message."""
+        return header_hash in self._forwards
+
+    def was_forwarded_to(self, ticket: Ticket, address: str) -> bool:
+        """Whether an operator forwarded a message of the ticket to this address."""
+        query = select(Message.recipients["to"]).where(
+            Message.ticket_id == ticket.id, Message.kind == "reply", Message.facts.has_key("forwards")
+        )
+        return any(address.lower() in (one.lower() for one in to or []) for to in db.session.scalars(query))
+
+    def is_customer(self, message: Understood, ticket: Ticket) -> bool:
+        """Whether the sender is the ticket's customer, by any of their addresses."""
+        identity = (message.namespace, addresses.normalise(message.namespace, message.sender, phone_region()))
+        return bool(message.sender) and identity in self._identities[ticket.customer_id]
+
     def takes_part(self, message: Understood, ticket: Ticket) -> bool:
         """Whether the sender is a participant of the ticket's conversation or one of its customer's identities."""
         if not message.sender:
             return False
-        identity = (message.namespace, addresses.normalise(message.namespace, message.sender, phone_region()))
-        by_identity = identity in self._identities[ticket.customer_id]
-        return by_identity or message.sender.lower() in self._participants[ticket.conversation_id]
+        if self.is_customer(message, ticket):
+            return True
+        return message.sender.lower() in self._participants[ticket.conversation_id]
 
     def tickets_in(self, conversation: Conversation) -> list[Ticket]:
         """The tickets of a conversation, the newest first."""
@@ -101,6 +128,10 @@ class Known:
     def participants_in(self, conversation: Conversation) -> set[str]:
         """The addresses that take part, in lower case; what is added here counts for the rest of the batch."""
         return self._participants[conversation.id]
+
+    def removed_from(self, conversation: Conversation) -> set[str]:
+        """The addresses that operators took out of a conversation, in lower case."""
+        return self._removed[conversation.id]
 
     def learn(self, ticket: Ticket, message: Message) -> None:
         """Take what was made of one message into account for the next ones."""
@@ -114,12 +145,22 @@ class Known:
     def _read_hashes(self, hashes: set[bytes], own: set[bytes]) -> None:
         if not hashes and not own:
             return
+        # What was written beside all tickets is answered on the conversation's last one.
+        latest = select(func.max(Ticket.id)).where(Ticket.conversation_id == Message.conversation_id).scalar_subquery()
         rows = db.session.execute(
-            select(Message.id, Message.header_hash, Message.ticket_id, Message.kind)
+            select(
+                Message.id,
+                Message.header_hash,
+                func.coalesce(Message.ticket_id, latest),
+                Message.kind,
+                Message.facts.has_key("forwards"),
+            )
             .where(Message.header_hash.in_(hashes | own))
             .order_by(Message.id)
         )
-        for message_id, header_hash, ticket_id, kind in rows:
+        for message_id, header_hash, ticket_id, kind, forwards in rows:
+            if forwards:
+                self._forwards.add(bytes(header_hash))
             if ticket_id is not None:
                 self._by_hash.setdefault(bytes(header_hash), ticket_id)
             if kind == "reply":
@@ -174,9 +215,10 @@ class Known:
         conversations = list(self._in_conversation)
         if not conversations:
             return
-        parts = select(Participant.conversation_id, Participant.address)
-        for conversation_id, address in db.session.execute(parts.where(Participant.conversation_id.in_(conversations))):
-            self._participants[conversation_id].add(address.lower())
+        parts = select(Participant.conversation_id, Participant.address, Participant.removed)
+        parts = parts.where(Participant.conversation_id.in_(conversations))
+        for conversation_id, address, removed in db.session.execute(parts):
+            (self._removed if removed else self._participants)[conversation_id].add(address.lower())
         customers = {ticket.customer_id for ticket in self._tickets.values()}
         identities = select(Identity.customer_id, Identity.namespace, Identity.value)
         for customer_id, namespace, value in db.session.execute(identities.where(Identity.customer_id.in_(customers))):

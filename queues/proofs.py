@@ -81,6 +81,21 @@ def prove(message: Understood, claims: Claimed, known: Known) -> Proof:
     return Proof(hints=list(dict.fromkeys(ticket.number for _how, ticket in found)))
 
 
+def is_answer_to_forward(message: Understood, claims: Claimed, proof: Proof, known: Known) -> bool:
+    """Whether somebody answers what an operator forwarded to them, which is nothing for the customer's eyes.
+
+    It need not name the mail that it answers: whoever was sent a message of the ticket and takes no part in it speaks
+    of that. What the customer writes is never internal.
+    """
+    if proof.ticket is None or message.bounce is not None or known.is_customer(message, proof.ticket):
+        return False
+    if claims.hashes and known.is_forward(claims.hashes[0]):
+        return True
+    if proof.participant:
+        return False
+    return any(known.is_forward(one) for one in claims.hashes) or known.was_forwarded_to(proof.ticket, message.sender)
+
+
 def is_our_own(message: Understood, known: Known) -> bool:
     """Whether this is a mail that we sent and that came back to us, e.g. by a list or a copy to ourselves.
 
