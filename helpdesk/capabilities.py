@@ -6,8 +6,12 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a channel with certain settings can do. Sizes are in bytes; None means no limit of its own."""
+    """What a channel with certain settings can do. Sizes are in bytes; None means no limit of its own.
 
+    `writes` says whether replies can leave at all.
+    """
+
+    writes: bool = True
     has_subject: bool = False
     has_recipients: bool = False
     shows_number: bool = False

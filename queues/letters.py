@@ -47,6 +47,8 @@ def write_letter(item: OutboxItem) -> Letter:
         references=[str(one) for one in answered.references] if answered else [],
         files=[*_files(message.attachments), *(_files(forwarded.attachments, flat=True) if forwarded else [])],
         header_id=message.header_id,
+        conversation_key=message.conversation.key,
+        author=message.user.name if message.user else "",
     )
 
 

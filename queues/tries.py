@@ -65,7 +65,8 @@ def judge(outcome: Receipt | DeliveryError, recipients: list[str], attempts: int
         state, words = DeliveryState.FAILED if hopeless else DeliveryState.DEFERRED, str(outcome)
     deferred = [result for result in found.values() if result.state == DeliveryState.DEFERRED]
     again = bool(deferred) or state == DeliveryState.DEFERRED
-    retry_in = _pause(deferred, found, attempts) if again else None
+    asked = outcome.retry_after if isinstance(outcome, DeliveryError) else None
+    retry_in = max(_pause(deferred, found, attempts), timedelta(seconds=asked or 0)) if again else None
     return Verdict(state, found, retry_in, words, isinstance(outcome, ChannelDown))
 
 

@@ -4,7 +4,7 @@ Adapters know the wire and never the database.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
@@ -69,7 +69,8 @@ class Bounce:
 class Understood:
     """What an inbound event says, whatever the channel. Text is safe for PostgreSQL: no NUL, no lone surrogates.
 
-    `to` and `cc` are (address, name) pairs.
+    `to` and `cc` are (address, name) pairs. `headers` is what rules may look at, where the kind of channel has such a
+    thing: names in lower case, values of the same name a line each, bounded.
     """
 
     namespace: str
@@ -89,9 +90,13 @@ class Understood:
     references: list[str] = field(default_factory=list)
     claims: Claims = field(default_factory=Claims)
     bounce: Bounce | None = None
+    conversation_key: str = ""
+    call: Ring | None = None
+    delivered: Delivered | None = None
     files: list[File] = field(default_factory=list)
     language: str | None = None
     written_at: datetime | None = None
+    headers: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -123,7 +128,8 @@ class Letter:
 
     `recipients` are those who must still get it, `to` and `cc` those who are named in it, as (name, address) pairs.
     `subject` is what the thread is called; `own_subject` is set where its author chose the words. `opening` and
-    `closing` stand around the text. `header_id` is set where the message has left once before.
+    `closing` stand around the text. `header_id` is set where the message has left once before. `conversation_key` is
+    the one that the channel gave, `author` the operator's name.
     """
 
     item_id: int
@@ -149,6 +155,8 @@ class Letter:
     references: list[str] = field(default_factory=list)
     files: list[File] = field(default_factory=list)
     header_id: str | None = None
+    conversation_key: str = ""
+    author: str = ""
 
 
 @dataclass(frozen=True)
@@ -182,11 +190,15 @@ class Receipt:
 
 
 class DeliveryError(Exception):
-    """A try to send failed as a whole; `permanent` means that trying again cannot help. The text is for people."""
+    """A try to send failed as a whole; `permanent` means that trying again cannot help. The text is for people.
 
-    def __init__(self, words: str, permanent: bool = False) -> None:
+    `retry_after` are the seconds that the other side asked us to wait.
+    """
+
+    def __init__(self, words: str, permanent: bool = False, retry_after: float | None = None) -> None:
         super().__init__(words)
         self.permanent = permanent
+        self.retry_after = retry_after
 
 
 class ChannelDown(DeliveryError):
@@ -234,11 +246,20 @@ class CheckStep:
 
 
 class ReceiveContext(Protocol):
-    """What a receiving adapter may ask of the process that holds it (`queues.listen`)."""
+    """What a receiving adapter may ask of the process that holds it (`queues.listen`).
+
+    `reading` is what people chose to be taken in. `rescan` is their wish to have taken input read again: when it was
+    asked for, and since when. `installation` names this installation among others ("" where it has no name yet), and
+    `place` is the address of its pages.
+    """
 
     settings: dict[str, Any]
     secrets: Secrets
     cursor: dict[str, Any]
+    reading: dict[str, Any]
+    rescan: tuple[datetime, datetime] | None
+    installation: str
+    place: str
 
     def accept(self, inbounds: list[Inbound]) -> int:
         """Store events together; returns after the commit how many were new.
@@ -255,6 +276,18 @@ class ReceiveContext(Protocol):
     def parked(self, folder: str, uidvalidity: int, present: set[int]) -> dict[int, int]:
         """Failed tries per item of the folder. Items that are not `present` any more are forgotten."""
 
+    def taken_mails(self, folder: str, uidvalidity: int) -> dict[int, int]:
+        """Items of the folder that are on tickets people still work on, the latest hundreds: UID -> event id."""
+
+    def known(self, dedup_keys: Collection[str]) -> dict[str, int]:
+        """Those of the keys that were accepted before, each with the id of its event."""
+
+    def noticed(self, kind: str, event_ids: Collection[int]) -> set[int]:
+        """Tell on their tickets what colleagues did with these events outside: "answered" or "gone". Told once.
+
+        Returns those that are on no ticket yet; tell them again later.
+        """
+
     def still_holder(self) -> bool:
         """Whether this process still holds the channel; asked before each act that cannot be undone."""
 
@@ -269,9 +302,10 @@ class ReceiveContext(Protocol):
 
 
 class Adapter(ABC):
-    """One kind of channel."""
+    """One kind of channel. `page` is the endpoint of its settings, with the channel's id as `channel_id`."""
 
     kind: ClassVar[str]
+    page: ClassVar[str] = "channels.show"
     label: str
     settings_model: ClassVar[type[BaseModel]]
 
