@@ -56,3 +56,12 @@ def test_a_team_works_in_all_queues_of_a_project(app, session, make, cast):
     given = {row.queue_id for row in session.query(QueueRight).filter_by(group_id=team.id, right="work")}
     assert {one.id, two.id} <= given
     assert elsewhere.id not in given
+
+
+def test_the_language_of_a_customer_can_be_told(app, session, make, cast):
+    ann, eve = sign_in(app, cast.ann), cast.eve
+    given = {"name": eve.name, "note": "", "organisation": "", "version": eve.version}
+    assert ann.post(f"/customers/{eve.id}", data={**given, "language": "uk"}).status_code == 303
+    assert eve.language == "uk"
+    assert ann.post(f"/customers/{eve.id}", data={**given, "version": eve.version, "language": "xx"}).status_code == 303
+    assert eve.language is None

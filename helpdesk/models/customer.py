@@ -176,6 +176,12 @@ class Customer(Model):
         self._changed(by, changes)
         self.reindex()
 
+    def prefer_language(self, by: "User", language: str | None) -> None:
+        """Say in which language (ISO 639-1) to write to this customer; None leaves it to what they write themselves."""
+        if language != self.language:
+            before, self.language = self.language, language
+            self._changed(by, {"language": [before, language]})
+
     def block(self, by: "User", blocked: bool) -> None:
         """Say that this customer's messages are to be left out, or no longer; intake names the rule in the ledger."""
         if blocked != self.blocked:

@@ -10,6 +10,7 @@ from flask_login import current_user, login_required
 from sqlalchemy import func, select
 
 from helpdesk import addresses, clock, words
+from helpdesk.babel import LANGUAGES
 from helpdesk.db import db
 from helpdesk.errors import Conflict, Forbidden, NotFound, Refused
 from helpdesk.models import Customer, CustomerMerge, Identity, Organisation
@@ -107,7 +108,8 @@ def edit(customer_id: int) -> ResponseReturnValue:
     """The form with name, organisation and note."""
     customer = present(customer_id)
     organisation = customer.organisation.name if customer.organisation else ""
-    return _form(customer, {"name": customer.name, "note": customer.note, "organisation": organisation})
+    given = {"name": customer.name, "note": customer.note, "language": customer.language or ""}
+    return _form(customer, {**given, "organisation": organisation})
 
 
 @pages.post("/customers/<int:customer_id>")
@@ -115,10 +117,12 @@ def edit(customer_id: int) -> ResponseReturnValue:
 def save(customer_id: int) -> ResponseReturnValue:
     """Take what the form says; what was typed is kept where it cannot be."""
     customer = present(customer_id, lock=True)
-    given = {name: request.form.get(name, "") for name in ("name", "note", "organisation")}
+    given = {name: request.form.get(name, "") for name in ("name", "note", "organisation", "language")}
     version = request.form.get("version", 0, type=int)
     try:
         customer.edit(current_user, given["name"], given["note"], _organisation(given["organisation"]), version)
+        if "language" in request.form:
+            customer.prefer_language(current_user, given["language"] if given["language"] in LANGUAGES else None)
     except (Refused, Conflict) as refusal:
         db.session.rollback()
         return _form(get_customer(customer_id), given, refusal.message), refusal.status
@@ -143,6 +147,7 @@ def _form(customer: Customer, given: dict[str, str], fault: str = "") -> str:
         given=given,
         fault=fault,
         organisations=list(db.session.scalars(organisations)),
+        languages=LANGUAGES,
     )
 
 
