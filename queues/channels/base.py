@@ -66,8 +66,43 @@ class Bounce:
 
 
 @dataclass(frozen=True)
+class Ring:
+    """Something that happened to a phone call: `phase` is ringing, answered, transferred, ended or abandoned.
+
+    It may come late, twice and out of order; what is not known is empty. `caller` and `callee` are numbers as the
+    exchange wrote them, `line` the number or queue that was called, `agent` the extension that answered or got it.
+    """
+
+    phase: str
+    at: datetime
+    direction: str = "in"
+    caller: str = ""
+    callee: str = ""
+    line: str = ""
+    agent: str = ""
+    started_at: datetime | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    duration_seconds: int | None = None
+    recording: str = ""
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What became of a message of ours, told by the other side: `state` is delivered, read or failed."""
+
+    header_id: str
+    state: str
+    words: str = ""
+
+
+@dataclass(frozen=True)
 class Understood:
     """What an inbound event says, whatever the channel. Text is safe for PostgreSQL: no NUL, no lone surrogates.
+
+    `conversation_key` names the lasting conversation of the channel that it belongs to (a chat, a call); without one,
+    conversations are threads that are found by proofs. With `call` or `delivered` it tells of a phone call or of a
+    message of ours, and says nothing of its own.
 
     `to` and `cc` are (address, name) pairs. `headers` is what rules may look at, where the kind of channel has such a
     thing: names in lower case, values of the same name a line each, bounded.
