@@ -26,6 +26,8 @@ from helpdesk.config import settings
 from helpdesk.csrf import bind_token
 from helpdesk.db import db
 from helpdesk.errors import Forbidden
+from helpdesk.models import availability
+from helpdesk.models.availability import Availability, Cause
 from helpdesk.models.project import read_setting
 from helpdesk.models.session import Stage, UserSession
 from helpdesk.models.user import User
@@ -95,15 +97,19 @@ def load_user(_request: Request) -> User | None:
     g.user_session = row
     if row.stage != Stage.FULL:
         return None
-    if not is_background() and now - row.last_active_at > ACTIVITY_STEP:
-        _note_activity(row, user)
+    if not is_background():
+        if now - row.last_active_at > ACTIVITY_STEP:
+            _note_activity(row, user)
+        if user.availability == Availability.OFFLINE and user.availability_reason == availability.LEFT:
+            availability.change(user, Availability.AVAILABLE, by=user, cause=Cause.BACK)
+            db.session.commit()
     return user
 
 
 def _note_activity(row: UserSession, user: User) -> None:
     """Committed at once: no page shall wait for another page of the same person."""
     db.session.execute(update(UserSession).where(UserSession.id == row.id).values(last_active_at=SQL_NOW))
-    db.session.execute(update(User).where(User.id == user.id).values(last_seen_at=SQL_NOW))
+    db.session.execute(update(User).where(User.id == user.id).values(last_seen_at=SQL_NOW, present_at=SQL_NOW))
     db.session.commit()
 
 
@@ -135,6 +141,7 @@ def begin_session(user: User, stage: Stage = Stage.FULL) -> None:
     row, token = UserSession.begin(user, stage, request.remote_addr or "", request.user_agent.string)
     if stage == Stage.FULL:
         user.last_seen_at = row.created_at
+        availability.change(user, Availability.AVAILABLE, by=user, cause=Cause.SIGN_IN)
         log.info("signed in", user_id=user.id, address=row.address)
     session.clear()
     g.user_session, g.session_token = row, token
@@ -147,8 +154,11 @@ def renew_session() -> None:
 
 
 def end_session() -> None:
-    """Sign this browser out."""
-    _delete(half_session())
+    """Sign this browser out; whoever is signed in nowhere else is offline."""
+    row = half_session()
+    _delete(row)
+    if row is not None and row.stage == Stage.FULL and not UserSession.of_user(row.user):
+        availability.change(row.user, Availability.OFFLINE, by=row.user, cause=Cause.SIGN_OUT)
     session.clear()
     g.session_token = ""
 

@@ -20,6 +20,7 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from helpdesk import live
+from helpdesk.models.availability import note_presence
 from helpdesk.models.session import UserSession
 from helpdesk.queries.live import Topics, allowed_by_user, stored_versions
 
@@ -170,6 +171,7 @@ class Hub:
             wanted[stream.user_id] |= stream.wanted
         with app.app_context():
             alive = UserSession.alive_among({stream.session_id for stream in streams})
+            note_presence({stream.user_id for stream in streams if stream.session_id in alive})
             rights = allowed_by_user(wanted)
             stored = {} if self.connected else stored_versions(frozenset().union(*rights.values()))
         for stream in streams:

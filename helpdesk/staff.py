@@ -9,6 +9,7 @@ from sqlalchemy import delete, exists, func, select, update
 from helpdesk import invitations, live, totp
 from helpdesk.db import db
 from helpdesk.errors import Refused
+from helpdesk.models.availability import Availability, Cause, change
 from helpdesk.models.event import record_change
 from helpdesk.models.queue import Queue
 from helpdesk.models.session import end_sessions, revoke_links
@@ -89,6 +90,7 @@ def deactivate(by: User, user: User, give_back: bool) -> int:
         raise Refused(_("You cannot deactivate yourself. Another administrator can."))
     _check_not_last(user)
     user.active = False
+    change(user, Availability.OFFLINE, by=by, cause=Cause.DEACTIVATED)
     end_sessions(user)
     revoke_links(user)
     touch_rights([user.id])

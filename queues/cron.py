@@ -22,7 +22,7 @@ from helpdesk import clock, files, indexing, pictures
 from helpdesk.db import db, transaction
 from helpdesk.models import Setting
 from helpdesk.queries.backlog import lanes_with_work
-from queues import housekeeping, jobs, lanes, ledger
+from queues import housekeeping, jobs, lanes, ledger, shifts
 from queues.locks import TimetableLock
 
 log = structlog.get_logger(__name__)
@@ -43,6 +43,8 @@ class Chore:
 
 TIMETABLE = (
     Chore("wake-tickets", 5, housekeeping.wake_tickets),
+    Chore("return-tickets", 5, shifts.return_tickets),
+    Chore("mark-absent", 30, shifts.mark_absent),
     Chore("promote-tickets", 30, housekeeping.promote_tickets),
     Chore("fold-tallies", 15, housekeeping.fold_tallies),
     Chore("purge-raw", 60, housekeeping.purge_raw),

@@ -31,7 +31,7 @@ KEY_KEPT = timedelta(days=2)
 def wake_tickets() -> int:
     """Wake paused tickets whose time has come; where another ticket of the conversation is active, say so instead."""
     due = select(Ticket.id).where(Ticket.kind == Kind.PAUSED, Ticket.pending_until <= SQL_NOW)
-    return _each(due.order_by(Ticket.pending_until), lambda ticket: ticket.wake(None, "time"))
+    return each(due.order_by(Ticket.pending_until), lambda ticket: ticket.wake(None, "time"))
 
 
 def promote_tickets() -> int:
@@ -44,7 +44,7 @@ def promote_tickets() -> int:
         .where(Ticket.line_class > Priority.URGENT, Ticket.line_at <= SQL_NOW - limit)
         .order_by(Ticket.line_at)
     )
-    return _each(due, lambda ticket: ticket.promote())
+    return each(due, lambda ticket: ticket.promote())
 
 
 def purge_raw() -> int:
@@ -101,14 +101,20 @@ def fold_tallies() -> int:
         return int(session.execute(folded).scalar_one())
 
 
-def _each(due: Select[tuple[int]], act: Callable[[Ticket], object]) -> int:
-    """Lock each of these tickets in a transaction of its own and act, if it is still due; one fault stops no other."""
+def each(
+    due: Select[tuple[int]], act: Callable[[Ticket], object], before: Callable[[int], object] = lambda _id: None
+) -> int:
+    """Lock each of these tickets in a transaction of its own and act, if it is still due; one fault stops no other.
+
+    `before` gets the id of a ticket and locks what must be locked before it.
+    """
     with transaction() as session:
         ids = list(session.scalars(due.limit(AT_ONCE)))
     done = 0
     for ticket_id in ids:
         try:
             with transaction() as session:
+                before(ticket_id)
                 ticket = session.scalar(_still(due, ticket_id))
                 if ticket is not None:
                     act(ticket)

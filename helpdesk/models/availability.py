@@ -4,6 +4,7 @@ The present state stands on the user's row, because a claim looks at it under th
 append-only rows, so that reports and whoever checks the past can say who was here at any moment.
 """
 
+from collections.abc import Collection
 from datetime import timedelta
 from enum import StrEnum
 
@@ -86,9 +87,7 @@ def change(user: User, state: Availability, reason: str = "", by: User | None = 
         raise Refused(_("%(name)s does not work here any more.", name=user.name))
     db.session.flush()
     present = db.session.execute(
-        select(User.availability, User.availability_reason)
-        .where(User.id == user.id)
-        .with_for_update(key_share=True)
+        select(User.availability, User.availability_reason).where(User.id == user.id).with_for_update(key_share=True)
     ).one()
     if (present[0], present[1]) == (state, reason):
         return False
@@ -104,11 +103,14 @@ def change(user: User, state: Availability, reason: str = "", by: User | None = 
     return True
 
 
-def note_presence(user_ids: list[int]) -> None:
+def note_presence(user_ids: Collection[int]) -> None:
     """Write down that these people have a page open, at most once a minute each. Commits; waits for nobody."""
     stale = or_(User.present_at.is_(None), User.present_at < SQL_NOW - PRESENCE_STEP)
-    free = select(User.id).where(User.id.in_(user_ids), stale).with_for_update(key_share=True, skip_locked=True)
-    statement = update(User).where(User.id.in_(free)).values(present_at=SQL_NOW)
+    found = select(User.id).where(User.id.in_(list(user_ids)), stale)
+    if db.session.scalar(found.limit(1)) is None:
+        return
+    free = found.with_for_update(key_share=True, skip_locked=True).cte("free")
+    statement = update(User).where(User.id.in_(select(free.c.id))).values(present_at=SQL_NOW)
     db.session.execute(statement.execution_options(synchronize_session=False))
     db.session.commit()
 

@@ -14,9 +14,14 @@ Topics = frozenset[str]
 
 
 def allowed(user: User, wanted: Topics) -> Topics:
-    """Those of the wanted topics that `user` may follow: visible queues and tickets, and what is their own."""
+    """Those of the wanted topics that `user` may follow: visible queues and tickets, and what is their own.
+
+    Supervisors may follow who is here.
+    """
     ids = _by_kind(wanted)
-    found = {f"user:{user.id}"} & wanted
+    found = {f"user:{user.id}", f"presence:{user.id}"} & wanted
+    if user.is_supervisor:
+        found |= {topic for topic in wanted if topic.startswith("presence:")}
     if ids["queue"]:
         seen = select(Queue.id).where(Queue.id.in_(ids["queue"]), Queue.id.in_(queue_ids(user)))
         found |= {f"queue:{id_}" for id_ in db.session.scalars(seen)}

@@ -1,7 +1,7 @@
 """Who works at Vesna, which queues they have, and what stands ready for them."""
 
 from helpdesk.db import db
-from helpdesk.models import CannedReply, Category, Channel, Project, Queue, User
+from helpdesk.models import Availability, CannedReply, Category, Channel, OwnerAway, Project, Queue, User
 from helpdesk.models.organisation import Organisation
 from helpdesk.models.user import Group, Right, Role
 from helpdesk.passwords import hash_password
@@ -42,9 +42,10 @@ def furnish(password: str) -> list[str]:
     encoded = hash_password(password)
     for name, shown, role, language, teams in PEOPLE:
         user = User(email=f"{name}@{DOMAIN}", name=shown, role=role, language=language, password_hash=encoded)
+        user.availability = Availability.AVAILABLE
         user.groups = [groups[team] for team in teams]
         db.session.add(user)
-    queues = {name: Queue(project_id=project.id, name=name, signature=SIGNATURE) for name in QUEUES}
+    queues = {name: Queue(project_id=project.id, name=name, signature=SIGNATURE, owner_away=OwnerAway.OWNER) for name in QUEUES}
     db.session.add_all(queues.values())
     db.session.flush()
     for name, team in QUEUES.items():
