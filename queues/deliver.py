@@ -12,7 +12,7 @@ from helpdesk.errors import StartError
 from helpdesk.models import Channel
 from queues.channels.base import Inbound, StoreAway
 from queues.channels.email.adapter import EmailAdapter
-from queues.channels.email.mailbox import HEADER_BYTES, LARGEST, TOO_LARGE, content_key
+from queues.channels.email.fetch import HEADER_BYTES, LARGEST, TOO_LARGE, content_key
 from queues.doors import store
 from queues.held import storing
 

@@ -2,9 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 import structlog
@@ -14,9 +16,11 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from helpdesk import clock
+from helpdesk.config import settings
 from helpdesk.db import db, transaction
+from helpdesk.files import store
 from helpdesk.models import Channel, ParkedMail
-from queues import intake
+from queues import elsewhere, intake
 from queues.channels.base import Inbound, Secrets, StoreAway
 from queues.secrets import StoredSecrets
 
@@ -46,6 +50,10 @@ class HeldChannel:
     cursor: dict[str, Any]
     version: int
     epoch: int
+    reading: dict[str, Any] = field(default_factory=dict)
+    rescan: tuple[datetime, datetime] | None = None
+    installation: str = ""
+    place: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
     told_at: float = 0.0
 
@@ -86,6 +94,21 @@ class HeldChannel:
             )
             rows = session.execute(select(ParkedMail.uid, ParkedMail.attempts).where(mine)).all()
         return {row.uid: row.attempts for row in rows}
+
+    def taken_mails(self, folder: str, uidvalidity: int) -> dict[int, int]:
+        """Items of the folder that are on tickets people still work on, the latest hundreds: UID -> event id."""
+        with storing(), transaction():
+            return elsewhere.taken_mails(self.id, folder, uidvalidity)
+
+    def known(self, dedup_keys: Collection[str]) -> dict[str, int]:
+        """Those of the keys that were accepted before, each with the id of its event."""
+        with storing(), transaction():
+            return intake.known_events(self.id, dedup_keys)
+
+    def noticed(self, kind: str, event_ids: Collection[int]) -> set[int]:
+        """Tell what colleagues did outside on the tickets of these events; returns those that are on none yet."""
+        with storing():
+            return elsewhere.notice(kind, event_ids)
 
     def still_holder(self) -> bool:
         """Whether no other process took the channel since."""
@@ -136,7 +159,22 @@ def take_hold(channel_id: int) -> HeldChannel | None:
             dict(channel.cursor),
             channel.version,
             channel.holder_epoch,
+            dict(channel.reading),
+            _wish(channel),
+            installation_name(),
+            settings().public_url,
         )
+
+
+def installation_name() -> str:
+    """What this installation is called among others that read the same source; a copy of it has the same name."""
+    return sha256((store().read_id() or "").encode()).hexdigest()[:16]
+
+
+def _wish(channel: Channel) -> tuple[datetime, datetime] | None:
+    if channel.rescan_asked_at is None or channel.rescan_since is None:
+        return None
+    return channel.rescan_asked_at, channel.rescan_since
 
 
 def note_trouble(channel_id: int, words: str) -> None:

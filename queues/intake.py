@@ -94,9 +94,16 @@ def _claim_keys(channel_id: int, by_id: dict[int, Inbound]) -> dict[int, Inbound
 
 def known(channel_id: int, dedup_keys: Iterable[str]) -> set[str]:
     """Which of these keys the channel has accepted before."""
+    return set(known_events(channel_id, dedup_keys))
+
+
+def known_events(channel_id: int, dedup_keys: Iterable[str]) -> dict[str, int]:
+    """Those of the keys that the channel has accepted before, each with the id of its event."""
     by_digest = {digest(key): key for key in dedup_keys}
-    query = select(DedupKey.digest).where(DedupKey.channel_id == channel_id, DedupKey.digest.in_(by_digest))
-    return {by_digest[bytes(found)] for found in db.session.scalars(query)}
+    query = select(DedupKey.digest, DedupKey.event_id).where(
+        DedupKey.channel_id == channel_id, DedupKey.digest.in_(by_digest)
+    )
+    return {by_digest[bytes(found)]: event_id for found, event_id in db.session.execute(query)}
 
 
 def digest(dedup_key: str) -> bytes:
@@ -293,9 +300,11 @@ def _finish(outcomes: list[tuple[Taken, Outcome]]) -> int:
                 _end(event, InboundState.DROPPED, str(outcome)[:500], now)
             case _:
                 understood.append((event, outcome))
+    ended = len(events) - len(understood)
     for event_id, dropped_by in (interpret(understood) if understood else {}).items():
         _end(events[event_id], InboundState.DROPPED if dropped_by else InboundState.TICKETED, dropped_by, now)
-    return len(events)
+        ended += 1
+    return ended  # those that are held back for an older one come again
 
 
 def _end(event: InboundEvent, state: InboundState, reason: str | None, now: datetime) -> None:

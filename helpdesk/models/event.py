@@ -272,6 +272,105 @@ class Promoted(Fact, kind="ticket.promoted"):
 
 
 @dataclass(frozen=True)
+class PromiseMade(Fact, kind="promise.made"):
+    """A promise began. `promise` (first, next, solution) and `asked_at` name it in all later facts.
+
+    From what stands here each due time can be computed again: `due_at` is `counted_from` and as much open time of the
+    calendar's version as is left of `seconds` after `spent`; without a calendar all time counts. `why` holds the
+    conditions of the target. No `counted_from`: it began on a paused ticket. No `due_at`: the calendar never opens.
+    """
+
+    promise: str
+    asked_at: str
+    target_id: int
+    seconds: int
+    calendar_id: int | None
+    calendar_version: int | None
+    counted_from: str | None
+    due_at: str | None
+    why: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PromisePaused(Fact, kind="promise.paused"):
+    """The ticket waits for the customer, so the promise stands still; `spent` in whole seconds, rounded down."""
+
+    promise: str
+    asked_at: str
+    at: str
+    spent: int
+
+
+@dataclass(frozen=True)
+class PromiseResumed(Fact, kind="promise.resumed"):
+    """The promise goes on, counted from `counted_from` with what was spent before."""
+
+    promise: str
+    asked_at: str
+    counted_from: str
+    spent: int
+    due_at: str | None
+
+
+@dataclass(frozen=True)
+class PromiseMet(Fact, kind="promise.met"):
+    """The promise is fulfilled, in time or `late`; `spent` is the open time that it took."""
+
+    promise: str
+    asked_at: str
+    at: str
+    spent: int
+    late: bool
+
+
+@dataclass(frozen=True)
+class PromiseCancelled(Fact, kind="promise.cancelled"):
+    """There is nothing to keep any more; `why` is finished, spam, merged, undone or no target."""
+
+    promise: str
+    asked_at: str
+    at: str
+    spent: int
+    why: str
+
+
+@dataclass(frozen=True)
+class PromiseChanged(Fact, kind="promise.changed"):
+    """The promise is counted anew; `why` is target, calendar, reopened or undone. Otherwise like PromiseMade."""
+
+    promise: str
+    asked_at: str
+    at: str
+    spent: int
+    target_id: int
+    seconds: int
+    calendar_id: int | None
+    calendar_version: int | None
+    counted_from: str | None
+    due_at: str | None
+    why: str
+
+
+@dataclass(frozen=True)
+class PromiseWarned(Fact, kind="promise.warned"):
+    """The owner and the supervisors were told that the promise is about to be broken."""
+
+    promise: str
+    asked_at: str
+    at: str
+    due_at: str
+
+
+@dataclass(frozen=True)
+class PromiseBreached(Fact, kind="promise.breached"):
+    """The promise was broken at `at`, its due time, whenever this was noticed."""
+
+    promise: str
+    asked_at: str
+    at: str
+
+
+@dataclass(frozen=True)
 class SettingChanged(Fact, kind="admin.changed"):
     """An administrator changed something outside tickets; secrets are never part of it."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from queues.channels.base import Inbound, Secrets, SourceTrouble, StoreAway
-from queues.channels.email import imap, mailbox
+from queues.channels.email import fetch, imap, mailbox
 from queues.channels.email.mailbox import receive
 from tests.dovecot import make_certificate
 from tests.fake_imap import FakeImap, Faults
@@ -25,6 +25,9 @@ class Memory:
         self.settings = settings
         self.secrets = Secrets(password="пароль")
         self.cursor: dict[str, Any] = {}
+        self.reading: dict[str, Any] = {}
+        self.rescan = None
+        self.installation = self.place = ""
         self.stored: dict[str, Inbound] = {}
         self.accepted = 0
         self.tries: dict[int, int] = {}
@@ -52,6 +55,15 @@ class Memory:
 
     def parked(self, folder: str, uidvalidity: int, present: set[int]) -> dict[int, int]:
         return {uid: count for uid, count in self.tries.items() if uid in present}
+
+    def taken_mails(self, folder: str, uidvalidity: int) -> dict[int, int]:
+        return {}
+
+    def known(self, dedup_keys: Any) -> dict[str, int]:
+        return {}
+
+    def noticed(self, kind: str, event_ids: Any) -> set[int]:
+        return set()
 
     def still_holder(self) -> bool:
         return self.holder
@@ -259,8 +271,8 @@ def test_where_nothing_can_be_marked_the_highest_number_is_remembered(serve: Any
 
 
 def test_a_mail_that_is_too_large_is_known_by_its_header(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mailbox, "LARGEST", 1000)
-    monkeypatch.setattr(mailbox, "GROUP_BYTES", 1000)
+    monkeypatch.setattr(fetch, "LARGEST", 1000)
+    monkeypatch.setattr(fetch, "GROUP_BYTES", 1000)
     server = serve({**mails(2), 3: b"Subject: Large\r\nFrom: eve@customer.example\r\n\r\n" + b"x" * 5000})
     context = Memory(settings(server), lambda _: not server.mails)
     go(context)
@@ -271,8 +283,8 @@ def test_a_mail_that_is_too_large_is_known_by_its_header(serve: Any, monkeypatch
 
 
 def test_a_mail_that_is_too_large_is_never_deleted(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mailbox, "LARGEST", 1000)
-    monkeypatch.setattr(mailbox, "GROUP_BYTES", 1000)
+    monkeypatch.setattr(fetch, "LARGEST", 1000)
+    monkeypatch.setattr(fetch, "GROUP_BYTES", 1000)
     server = serve({**mails(2), 3: b"Subject: Large\r\n\r\n" + b"x" * 5000})
     go(Memory(settings(server, done_action="delete"), lambda _: not server.mails))
     assert list(server.moved) == [3]

@@ -26,7 +26,7 @@ def die(self, *uids):
     finish(self, *uids)
     os.kill(os.getpid(), signal.SIGKILL)
 mailbox.Mailbox._finish = die
-mailbox.GROUP_MAILS = 2
+fetch.GROUP_MAILS = 2
 """,
 }
 
@@ -62,7 +62,7 @@ def listen_process(patch: str = "") -> "subprocess.Popen[bytes]":
     """`helpdesk listen` in a process of its own, with a fault built in."""
     program = f"""
 import os, signal
-from queues.channels.email import mailbox
+from queues.channels.email import fetch, mailbox
 {patch}
 from wsgi import create_app
 from queues.listen import main
@@ -324,7 +324,7 @@ def test_killed_again_and_again(
     """Kills at moments that nobody chose; each process takes what it can."""
     channel = mailbox()
     mails = [letter(f"Письмо {number}", "текст " * 50) for number in range(300)]
-    slow = "mailbox.GROUP_MAILS = 7"
+    slow = "fetch.GROUP_MAILS = 7"
     for round_ in range(6):
         dovecot.deliver(channel.address, *mails[round_ * 50 : round_ * 50 + 50])
         process = listening_process(slow)

@@ -1,46 +1,35 @@
 """What is said on a ticket: customers write, operators reply and note, drafts wait."""
 
 import hashlib
-from collections.abc import Collection
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from flask_babel import gettext
 from sqlalchemy import func, select
 
 from helpdesk import clock
-from helpdesk.config import settings
-from helpdesk.db import db, new_id
+from helpdesk.db import db
 from helpdesk.errors import Conflict, Refused
-from helpdesk.models.channel import own_addresses
-from helpdesk.models.conversation import Conversation, Participant
+from helpdesk.models.conversation import Participant
 from helpdesk.models.event import CustomerWrote, DeliveryChanged, Elsewhere, ForwardAnswered, Noted, Replied, ReplyUndone
 from helpdesk.models.message import Attachment, DeliveryState, Message, MessageKind
-from helpdesk.models.outbox import Delivery, OutboxItem
-from helpdesk.models.search import index_document
+from helpdesk.models.outbox import OutboxItem
 from helpdesk.models.ticket.core import TicketCore
 from helpdesk.models.ticket.described import TicketPerson
 from helpdesk.models.ticket.states import Kind, State
 from helpdesk.models.user import User
-
-MOST_BODY = 200_000
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What an operator sends: plain text, addresses, files; `seen_id` is the last message its author saw.
-
-    `to` and `cc` are lists of addresses; empty `to` means the customer. `kind` is reply, forward or new.
-    """
-
-    body: str
-    to: list[str] = field(default_factory=list)
-    cc: list[str] = field(default_factory=list)
-    subject: str | None = None
-    seen_id: int | None = None
-    files: list[Attachment] = field(default_factory=list)
-    forwards_id: int | None = None
-    automatic: bool = False
+from helpdesk.models.writing import (
+    MOST_BODY,
+    Reply,
+    adopt,
+    check_reply,
+    join,
+    lock_conversation,
+    lock_conversations,
+    make_findable,
+    reply_channel,
+    say,
+    say_reply,
+)
 
 
 class Spoken(TicketCore):
@@ -70,20 +59,17 @@ class Spoken(TicketCore):
             raise Refused(gettext("This ticket is paused: nothing can be sent on it. Wake it up first."))
         if by is not None and (refusal := self.why_not_answer(by)):
             raise Refused(refusal)
-        if not reply.body.strip() and not reply.files:
-            raise Refused(gettext("The reply is empty. Write something first."))
-        if len(reply.body) > MOST_BODY:
-            raise Refused(gettext("The reply is longer than 200,000 characters. Send the text as a file."))
+        check_reply(reply)
         conversation = lock_conversation(self.conversation_id)
         if reply.seen_id is not None:
             self._guard(reply.seen_id)  # only now: whoever was about to say something has said it
-        message = self._say(conversation, MessageKind.REPLY, by, reply.body, reply.subject or "")
-        message.recipients = {"to": reply.to, "cc": reply.cc}
-        message.delivery = DeliveryState.QUEUED
-        message.nature = "auto-reply" if reply.automatic else "human"
-        message.facts = {"forwards": reply.forwards_id} if reply.forwards_id else {}
-        self._adopt(message, reply.files)
-        self._enqueue(message, reply)
+        channel = reply_channel(self.queue, conversation.channel)
+        if channel is None:
+            raise Refused(gettext("Nothing can be sent on this ticket: its queue has no mailbox to write from."))
+        if reply.forwards_id is not None:
+            self._check_forward(reply)
+        message = say_reply(conversation, by, reply, channel, self)
+        make_findable(message, self.id)
         answers = not reply.automatic and reply.forwards_id is None
         with self.changing(by, Replied(message.id, reply.automatic)):
             if answers:
@@ -93,7 +79,8 @@ class Spoken(TicketCore):
                 if self.state == State.NEW:
                     self.state = State.OPEN
         if answers:
-            self._invite(conversation, [*reply.to, *reply.cc])
+            for address in message.recipients["to"] + message.recipients["cc"]:
+                join(conversation, address)
         return message
 
     def why_not_answer(self, by: User) -> str:
@@ -113,8 +100,9 @@ class Spoken(TicketCore):
             raise Refused(gettext("The note is empty. Write something first."))
         if len(body) > MOST_BODY:
             raise Refused(gettext("The note is longer than 200,000 characters. Attach the text as a file."))
-        message = self._say(lock_conversation(self.conversation_id), MessageKind.NOTE, by, body, "")
-        self._adopt(message, files or [])
+        message = say(lock_conversation(self.conversation_id), MessageKind.NOTE, by, body, "", self)
+        make_findable(message, self.id)
+        adopt(message, files or [])
         with self.changing(by, Noted(message.id)):
             pass
         return message
@@ -178,6 +166,18 @@ class Spoken(TicketCore):
         )
         return list(db.session.scalars(query))
 
+    def _check_forward(self, reply: Reply) -> None:
+        """Raises Refused where what only colleagues may read would reach the customer or those beside them."""
+        original = db.session.get(Message, reply.forwards_id)
+        if original is None or not original.is_internal:
+            return
+        there = select(func.lower(Participant.address)).where(Participant.conversation_id == self.conversation_id)
+        theirs = {one.value.lower() for one in self.customer.identities} | set(db.session.scalars(there))
+        if found := next((one for one in [*reply.to, *reply.cc] if one.lower() in theirs), None):
+            raise Refused(
+                gettext("%(address)s takes part in the conversation and must not read internal notes.", address=found)
+            )
+
     def _guard(self, seen_id: int) -> None:
         unseen = self.unseen_since(seen_id)
         if unseen:
@@ -186,78 +186,10 @@ class Spoken(TicketCore):
                 unseen=[message.id for message in unseen],
             )
 
-    def _say(self, conversation: Conversation, kind: MessageKind, by: User | None, body: str, subject: str) -> Message:
-        conversation.last_seq += 1
-        message = Message(
-            id=new_id(Message),
-            conversation=conversation,
-            conversation_id=conversation.id,
-            ticket=self,
-            ticket_id=self.id,
-            seq=conversation.last_seq,
-            kind=kind,
-            user_id=by.id if by else None,
-            at=clock.now(),
-            subject=subject,
-            text=body,
-            visible_text=body,
-        )
-        db.session.add(message)
-        index_document("message", message.id, self.id, body)
-        return message
-
-    def _invite(self, conversation: Conversation, addresses: list[str]) -> None:
-        """Whoever an operator writes to takes part from now on, so that their answers find the ticket."""
-        known = select(func.lower(Participant.address)).where(Participant.conversation_id == conversation.id)
-        present = own_addresses() | set(db.session.scalars(known))
-        for address in dict.fromkeys(addresses):
-            if address.lower() not in present:
-                db.session.add(Participant(conversation_id=conversation.id, address=address, role="to"))
-
-    def _adopt(self, message: Message, files: list[Attachment]) -> None:
-        for file in files:
-            file.message = message
-            file.draft_id = None
-
-    def _enqueue(self, message: Message, reply: Reply) -> None:
-        delay = 0 if reply.automatic else settings().undo_seconds
-        item = OutboxItem(
-            message=message,
-            channel_id=self.queue.reply_channel_id or self.channel_id,
-            conversation_id=self.conversation_id,
-            seq=message.seq,
-            automatic=reply.automatic,
-            envelope={"to": reply.to, "cc": reply.cc, "subject": reply.subject},
-            not_before=message.at + timedelta(seconds=delay),
-        )
-        db.session.add(item)
-        item.deliveries = [Delivery(address=address) for address in dict.fromkeys([*reply.to, *reply.cc])]
-
-
-def lock_conversation(conversation_id: int) -> Conversation:
-    """Lock the conversation's row until the present transaction ends, so that those who write in it keep order."""
-    return lock_conversations([conversation_id])[conversation_id]
-
-
-def lock_conversations(ids: Collection[int]) -> dict[int, Conversation]:
-    """Lock several conversations, always in the same order, so that two batches never wait for each other."""
-    locked: dict[int, Conversation] = db.session().info.setdefault("locked", {})
-    wanted = sorted(set(ids) - locked.keys())
-    if wanted:
-        query = (
-            select(Conversation)
-            .where(Conversation.id.in_(wanted))
-            .order_by(Conversation.id)
-            .with_for_update(key_share=True, of=Conversation)
-        )
-        found = db.session.scalars(query.execution_options(populate_existing=True))
-        locked.update({conversation.id: conversation for conversation in found})
-    return locked
-
 
 def header_hash(header_id: str) -> bytes:
     """What a Message-ID is looked up by; the ids themselves may be longer than an index row."""
     return hashlib.sha256(header_id.strip().encode("utf-8", "replace")).digest()
 
 
-__all__ = ["Reply", "Spoken", "header_hash", "lock_conversation", "lock_conversations"]
+__all__ = ["MOST_BODY", "Reply", "Spoken", "header_hash", "lock_conversation", "lock_conversations"]

@@ -11,7 +11,7 @@ from helpdesk import outbound
 from helpdesk.config import settings as installation
 from queues.channels.base import CheckStep, DeliveryError, Secrets, SourceTrouble
 from queues.channels.email import imap, oauth
-from queues.channels.email.mailbox import Done, choose
+from queues.channels.email.done import Done, choose
 from queues.channels.email.settings import MailboxSettings
 
 PATIENCE = 8.0  # seconds for each step; somebody waits for the page

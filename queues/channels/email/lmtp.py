@@ -17,7 +17,7 @@ from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import Envelope, Session
 
 from queues.channels.base import Inbound, StoreAway
-from queues.channels.email.mailbox import LARGEST, content_key
+from queues.channels.email.fetch import LARGEST, content_key
 
 log = structlog.get_logger(__name__)
 

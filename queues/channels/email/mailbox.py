@@ -16,18 +16,20 @@ Message-ID, and the step that understands mail puts them together.
 lies in the folder when taken mail is moved or deleted, all without our keyword when it is marked. Only where a server
 can neither move nor keep keywords does the cursor hold the highest UID taken.
 
+**What is not ours to take** (`boundary.py`: mail of before the mailbox was connected) is never even fetched.
+
+From time to time the connection visits other folders: to see who else reads this mailbox (`readers.py`), what
+colleagues did with taken mail in their own mail programs (`colleagues.py`), and to read taken mail again (`rescan.py`).
+After each visit the folder is opened anew and searched.
+
 A mail that breaks the connection is parked after three tries and comes last from then on, once an hour.
 """
 
-import hashlib
 import random
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import structlog
@@ -37,61 +39,37 @@ from pydantic import ValidationError
 
 from helpdesk.outbound import OutboundRefused
 from queues.channels.base import Inbound, ReceiveContext, SourceTrouble, StoreAway
-from queues.channels.email import imap, oauth
+from queues.channels.email import colleagues, done, fetch, imap, oauth, readers, rescan
+from queues.channels.email.boundary import Boundary, Reading
+from queues.channels.email.done import KEYWORD, Done
+from queues.channels.email.fetch import Fetcher, Item
 from queues.channels.email.settings import MailboxSettings
 
 log = structlog.get_logger(__name__)
 
-LARGEST = 40 * 1024 * 1024
-HEADER_BYTES = 256 * 1024
-SIZE_SLACK = 16 * 1024  # servers that render a mail anew announce its size only roughly
-GROUP_BYTES = 8 * 1024 * 1024
-GROUP_MAILS = 100
 LOOK_AHEAD = 1000
 MOST_TRIES = 3
 MOST_LOOKS = 5  # looks in a row without waiting; some servers announce in every answer how much mail there is
 CONNECTION_SECONDS = 3600.0
 IDLE_SECONDS = (60.0, 120.0)  # far below RFC 2177's 29 minutes, because the end of each IDLE is a look into the folder
 POLL_SECONDS = (20.0, 40.0)
-OLD = timedelta(days=2)  # mail of before the mailbox was connected is answered by people, not by robots
-KEYWORD = "$HelpdeskTaken"
-TOO_LARGE = "too-large"
+VISIT_SECONDS = 150.0  # between two visits to other folders
 
 _large_mails = threading.Semaphore(2)  # so that many mailboxes together stay within memory
-
-
-class Done(StrEnum):
-    """What is done with a taken mail, as far as the server is able."""
-
-    MOVE = "move"
-    COPY = "copy and expunge"
-    EXPUNGE = "expunge"
-    DELETED = "mark as deleted"
-    KEYWORD = "keyword"
-    SEEN = "seen"
-    NOTHING = "nothing"
-
-
-@dataclass(frozen=True)
-class Item:
-    """A mail in the folder, before it is fetched."""
-
-    uid: int
-    size: int
-    arrived: datetime | None
 
 
 def receive(context: ReceiveContext) -> None:
     """Hold one connection to the mailbox for up to an hour. Raises SourceTrouble or StoreAway."""
     try:
         settings = MailboxSettings(**context.settings)
+        reading = Reading(**context.reading)
     except ValidationError as error:
         faults = "; ".join(f"{fault['loc'][0]} {fault['msg']}" for fault in error.errors())
         raise SourceTrouble(_("The settings cannot be used: %(faults)s", faults=faults), slow=True) from error
     client = None
     try:
         client = oauth.signed_in_imap(settings, context.secrets)
-        Mailbox(context, settings, client).run()
+        Mailbox(context, settings, reading, client).run()
         client.logout()
     except OutboundRefused as error:
         raise SourceTrouble(error.message, slow=True) from error
@@ -105,30 +83,46 @@ def receive(context: ReceiveContext) -> None:
 class Mailbox:
     """One signed-in connection and the folder that is read over it."""
 
-    def __init__(self, context: ReceiveContext, settings: MailboxSettings, client: imap.Imap) -> None:
+    def __init__(self, context: ReceiveContext, settings: MailboxSettings, reading: Reading, client: imap.Imap) -> None:
         self.context = context
         self.settings = settings
+        self.reading = reading
         self.client = client
         self.uidvalidity = 0
         self.done = Done.NOTHING
-        self.done_folder = settings.done_folder
+        self.done_folder = ""
+        self.boundary = Boundary()
         self.parked: set[int] = set()
+        self.visited_at = float("-inf")
 
     def run(self) -> None:
-        """Look and wait, until it is time to connect anew or to stop."""
-        until = time.monotonic() + CONNECTION_SECONDS * random.uniform(0.9, 1.0)  # noqa: S311 -- only spreads load
+        """Take what is there, then what comes, until the connection is old or the process stops."""
+        until = time.monotonic() + CONNECTION_SECONDS
         self.open_folder()
+        self.visit()
         self.take_all(everything=True)
         looks = 0
         while not self.context.stopping() and time.monotonic() < until:
             # mail that arrived while we were busy was announced then, and no IDLE will announce it again
             if self.client.told_of_mail() and looks < MOST_LOOKS:
                 looks += 1
-            else:
+            elif not rescan.step(self):
                 self.wait()
                 looks = 0
             if not self.context.stopping():
+                self.visit()
                 self.take_all()
+
+    def visit(self) -> None:
+        """Look into other folders when it is time to. Raises SourceTrouble when another installation reads here."""
+        if time.monotonic() - self.visited_at < VISIT_SECONDS:
+            return
+        first = self.visited_at == float("-inf")
+        self.visited_at = time.monotonic()
+        if readers.look(self):
+            self.open_folder()
+        if not first and colleagues.look(self):
+            self.open_folder()
 
     def open_folder(self) -> None:
         """Select the folder and choose what can be done with taken mail. Raises SourceTrouble."""
@@ -144,21 +138,26 @@ class Mailbox:
             raise SourceTrouble(
                 words % {"folder": self.settings.folder, "words": imap.server_words(error)}, slow=True
             ) from error
-        self.uidvalidity = int(answer[b"UIDVALIDITY"])
-        self.done = choose(self.client, self.settings.done_action, set(answer.get(b"PERMANENTFLAGS", ())))
-        self.done_folder = self._with_prefix(self.settings.done_folder)
-        former = self.context.cursor.get("uidvalidity")
-        if self.context.cursor.get("folder") != self.settings.folder or former != self.uidvalidity:
-            if former is not None:
-                log.warning("folder numbered anew", folder=self.settings.folder, before=former, now=self.uidvalidity)
-            self._remember(folder=self.settings.folder, uidvalidity=self.uidvalidity, last_uid=0, suspects=[])
+        uidvalidity, former = int(answer[b"UIDVALIDITY"]), self.uidvalidity
+        self.done = done.choose(self.client, self.settings.done_action, set(answer.get(b"PERMANENTFLAGS", ())))
+        self.done_folder = self.done_folder or done.with_prefix(self.client, self.settings.done_folder)
+        self.uidvalidity = uidvalidity
+        if former != uidvalidity:
+            self.boundary = Boundary.of(self.reading, self.settings.folder, uidvalidity)
+            self.parked = set()
+            self._note_numbering()
 
-    def _with_prefix(self, folder: str) -> str:
-        """The folder below the personal namespace (RFC 2342), which some servers keep at `INBOX.`."""
-        if not self.client.has_capability("NAMESPACE"):
-            return folder
-        prefix = next((entry[0] for entry in self.client.namespace().personal or ()), "")
-        return folder if folder.startswith(prefix) else prefix + folder
+    def _note_numbering(self) -> None:
+        """Begin anew where the server numbers the folder anew, and say so: UIDs of before mean other mails now."""
+        cursor = self.context.cursor
+        former, same_folder = cursor.get("uidvalidity"), cursor.get("folder") == self.settings.folder
+        if same_folder and former == self.uidvalidity:
+            return
+        values: dict[str, Any] = {"renumbered_at": None}
+        if former is not None and same_folder:
+            log.warning("folder numbered anew", folder=self.settings.folder, before=former, now=self.uidvalidity)
+            values["renumbered_at"] = datetime.now(UTC).isoformat()
+        self.remember(folder=self.settings.folder, uidvalidity=self.uidvalidity, last_uid=0, suspects=[], **values)
 
     def wait(self) -> None:
         """Until the server says something, or it is time to look anyway."""
@@ -182,102 +181,66 @@ class Mailbox:
         for uid in [*sorted(suspects), *(sorted(self.parked & set(uids)) if everything else ())]:
             self._take_together([uid])
         if suspects:
-            self._remember(suspects=[])
+            self.remember(suspects=[])
 
     def _search(self, everything: bool) -> list[int]:
         self.client.allow()
         self.client.told_of_mail()
-        last = int(self.context.cursor.get("last_uid", 0))
+        criteria, lowest = ["UNDELETED"], 1
         if self.done == Done.KEYWORD:
-            criteria: list[str] = ["UNKEYWORD", KEYWORD, "UNDELETED"]
+            criteria = ["UNKEYWORD", KEYWORD, "UNDELETED"]
         elif self.done == Done.SEEN and everything:
             criteria = ["UNSEEN", "UNDELETED"]
         elif self.done in {Done.SEEN, Done.NOTHING}:
-            criteria = ["UNDELETED", "UID", f"{last + 1}:*"]
-        else:
-            criteria = ["UNDELETED"]
-        found = sorted(self.client.search(criteria))
-        # "n:*" names the newest mail even when its number is lower (RFC 3501 6.4.8)
-        return [uid for uid in found if uid > last] if "UID" in criteria else found
+            lowest = int(self.context.cursor.get("last_uid", 0)) + 1
+        found = self.boundary.search(self.client, criteria, lowest)
+        if everything:
+            self._count_left_out(criteria, found)
+        return found
+
+    def _count_left_out(self, criteria: list[str], ours: list[int]) -> None:
+        """How many mails stay as they are by people's choice, for the channel's page."""
+        present = Boundary().search(self.client, criteria) if self.boundary.leaves_out else []
+        below = [uid for uid in present if uid < self.boundary.lowest] if self.boundary.moment is None else present
+        left_out = len(set(below) - set(ours))
+        if self.context.cursor.get("left_out", 0) != left_out:
+            self.remember(left_out=left_out)
 
     def _take_together(self, uids: list[int]) -> None:
+        fetcher = self.fetcher()
         for start in range(0, len(uids), LOOK_AHEAD):
-            for group in _groups(self._sizes(uids[start : start + LOOK_AHEAD])):
+            for group in fetch.groups(fetcher.items(uids[start : start + LOOK_AHEAD])):
                 if self.context.stopping():
                     return
                 self._take(group)
 
-    def _sizes(self, uids: list[int]) -> list[Item]:
-        self.client.allow()
-        found = self.client.fetch(uids, ["RFC822.SIZE", "INTERNALDATE"])
-        return [
-            Item(uid, int(found[uid][b"RFC822.SIZE"]), found[uid].get(b"INTERNALDATE"))
-            for uid in uids
-            if uid in found and b"RFC822.SIZE" in found[uid]
-        ]
+    def fetcher(self, folder: str = "", uidvalidity: int = 0, again: bool = False) -> Fetcher:
+        """What reads mails of the folder that is selected; of the one that mail comes to unless another is named."""
+        return Fetcher(
+            self.client, folder or self.settings.folder, uidvalidity or self.uidvalidity, self.reading, again
+        )
 
     def _take(self, group: list[Item]) -> None:
-        with _large_mails if sum(item.size for item in group) > GROUP_BYTES else nullcontext():
+        with _large_mails if sum(item.size for item in group) > fetch.GROUP_BYTES else nullcontext():
             try:
-                inbounds = self._fetch(group)
+                inbounds = self.fetcher().fetch(group)
             except imap.FAULTS as error:
                 self._note_fault(group, error)
             taken = self._store(inbounds)
         if taken:
             self._finish(taken, [uid for uid in taken if inbounds[uid].problem])
+            self.context.contact()
 
     def _note_fault(self, group: list[Item], error: BaseException) -> NoReturn:
         """Remember whom the broken connection may be blamed on: a single mail, or several that are to be told apart."""
         if len(group) > 1:
             suspects = {item.uid for item in group} | set(self.context.cursor.get("suspects", []))
-            self._remember(suspects=sorted(suspects))
+            self.remember(suspects=sorted(suspects))
             raise SourceTrouble(imap.in_words(error), again=True) from error
         uid, words = group[0].uid, imap.in_words(error)
         count = self.context.park(self.settings.folder, self.uidvalidity, uid, words)
         log.warning("mail cannot be fetched", folder=self.settings.folder, uid=uid, tries=count, error=words)
         raise SourceTrouble(words, again=count >= MOST_TRIES) from error
-
-    def _fetch(self, group: list[Item]) -> dict[int, Inbound]:
-        if len(group) == 1 and group[0].size > LARGEST:
-            return self._fetch_header(group[0])
-        bound = max(item.size for item in group) + SIZE_SLACK
-        self.client.allow(bound * len(group))
-        answer = self.client.fetch([item.uid for item in group], [f"BODY.PEEK[]<0.{bound}>"])
-        inbounds: dict[int, Inbound] = {}
-        for item in group:
-            raw = answer.get(item.uid, {}).get(b"BODY[]<0>")
-            if raw is None:
-                continue  # another client was faster
-            if len(raw) >= bound:
-                return self._fetch_larger(group, bound)
-            inbounds[item.uid] = self._inbound(item, raw)
-        return inbounds
-
-    def _fetch_larger(self, group: list[Item], bound: int) -> dict[int, Inbound]:
-        """A mail is larger than the server announced: fetch each alone, with ever more room."""
-        inbounds: dict[int, Inbound] = {}
-        for item in group:
-            inbounds |= self._fetch([Item(item.uid, max(item.size, bound) * 2, item.arrived)])
-        return inbounds
-
-    def _fetch_header(self, item: Item) -> dict[int, Inbound]:
-        self.client.allow(HEADER_BYTES)
-        answer = self.client.fetch([item.uid], [f"BODY.PEEK[HEADER]<0.{HEADER_BYTES}>"])
-        raw = answer.get(item.uid, {}).get(b"BODY[HEADER]<0>")
-        return {} if raw is None else {item.uid: self._inbound(item, raw, TOO_LARGE)}
-
-    def _inbound(self, item: Item, raw: bytes, problem: str | None = None) -> Inbound:
-        envelope: dict[str, Any] = {
-            "folder": self.settings.folder,
-            "uidvalidity": self.uidvalidity,
-            "uid": item.uid,
-            "received_at": item.arrived.isoformat() if item.arrived else None,
-        }
-        if item.arrived and datetime.now(UTC) - item.arrived > OLD:
-            envelope["old"] = True
-        if problem:
-            envelope["size"] = item.size
-        return Inbound(dedup_key=content_key(raw, problem), raw=raw, envelope=envelope, problem=problem)
 
     def _store(self, inbounds: dict[int, Inbound]) -> list[int]:
         """Commit the mails, together or else one by one; returns the UIDs of those that are stored."""
@@ -300,78 +263,12 @@ class Mailbox:
         """Take committed mails out of sight, if the mailbox is still ours. Of the `partial` ones we have but a part."""
         if not self.context.still_holder():
             raise SourceTrouble(_("Another process holds this mailbox now."))
-        self.client.allow()
-        if partial and self.done in {Done.EXPUNGE, Done.DELETED}:
-            self._into_folder(self.client.copy, partial)  # the server keeps what we do not have
-        match self.done:
-            case Done.MOVE:
-                self._into_folder(self.client.move, uids)
-            case Done.COPY:
-                self._into_folder(self.client.copy, uids)
-                self._expunge(uids)
-            case Done.EXPUNGE:
-                self._expunge(uids)
-            case Done.DELETED:
-                self.client.add_flags(uids, [b"\\Deleted"], silent=True)
-            case Done.KEYWORD:
-                self.client.add_flags(uids, [KEYWORD], silent=True)
-            case Done.SEEN:
-                self.client.add_flags(uids, [b"\\Seen"], silent=True)
+        done.put_away(self.client, self.done, self.done_folder, uids, partial)
         if self.done in {Done.SEEN, Done.NOTHING}:
-            self._remember(last_uid=max(max(uids), int(self.context.cursor.get("last_uid", 0))))
+            self.remember(last_uid=max(max(uids), int(self.context.cursor.get("last_uid", 0))))
 
-    def _into_folder(self, act: Any, uids: list[int]) -> None:
-        try:
-            act(uids, self.done_folder)
-        except self.client.AbortError:
-            raise
-        except IMAPClientError:
-            self._make_folder()
-            act(uids, self.done_folder)
-
-    def _make_folder(self) -> None:
-        if self.client.folder_exists(self.done_folder):
-            return
-        self.client.create_folder(self.done_folder)
-        self.client.subscribe_folder(self.done_folder)
-
-    def _expunge(self, uids: list[int]) -> None:
-        self.client.add_flags(uids, [b"\\Deleted"], silent=True)
-        self.client.uid_expunge(uids)  # a bare EXPUNGE would remove what other people marked
-
-    def _remember(self, **values: Any) -> None:
-        self.context.cursor = {**self.context.cursor, **values}
+    def remember(self, **values: Any) -> None:
+        """Keep these in the channel's cursor; None takes a value out."""
+        merged = {**self.context.cursor, **values}
+        self.context.cursor = {name: value for name, value in merged.items() if value is not None}
         self.context.save_cursor(self.context.cursor)
-
-
-def choose(client: imap.Imap, action: str, flags: set[bytes]) -> Done:
-    """How taken mail is put out of sight, from what is wished and what the folder allows (its PERMANENTFLAGS)."""
-    can_expunge = client.has_capability("UIDPLUS") and b"\\Deleted" in flags
-    if action == "move" and b"\\Deleted" in flags and client.has_capability("MOVE"):
-        return Done.MOVE
-    if action == "move" and can_expunge:
-        return Done.COPY
-    if action == "delete" and b"\\Deleted" in flags:
-        return Done.EXPUNGE if can_expunge else Done.DELETED
-    if b"\\*" in flags or KEYWORD.encode() in flags:
-        return Done.KEYWORD
-    return Done.SEEN if b"\\Seen" in flags else Done.NOTHING
-
-
-def content_key(raw: bytes, problem: str | None = None) -> str:
-    """The dedup key of a mail; a mail of which only the header was taken is never taken for a whole one."""
-    return f"{problem or 'mail'}:{hashlib.sha256(raw).hexdigest()}"
-
-
-def _groups(items: list[Item]) -> Iterator[list[Item]]:
-    """Mails that are fetched by one command: each may be as large as the largest of them, all within GROUP_BYTES."""
-    group: list[Item] = []
-    largest = 0
-    for item in items:
-        largest = max(largest, item.size + SIZE_SLACK)
-        if group and (len(group) >= GROUP_MAILS or largest * (len(group) + 1) > GROUP_BYTES):
-            yield group
-            group, largest = [], item.size + SIZE_SLACK
-        group.append(item)
-    if group:
-        yield group
