@@ -21,16 +21,19 @@ from helpdesk.models import (
     Queue,
     Ticket,
 )
-from helpdesk.models.channel import own_addresses
+from helpdesk.models.channel import is_own_address
+from helpdesk.models.event import CameAgain
 from helpdesk.models.former import carry_numbers, marks_in
 from helpdesk.models.message import Blob
 from helpdesk.models.ticket import State, header_hash, lock_conversation, reserve_numbers
-from queues import acknowledge, delivery, system_mails
+from queues import acknowledge, delivery, held_back, system_mails
 from queues.channels.base import File, Understood
+from queues.copies import SAME_MAIL, Copies, addressed_channel, goes_before, named_channels
 from queues.follow_up import Way, place
 from queues.known import Known
-from queues.proofs import BY_FORMER, BY_NUMBER, Claimed, Proof, claimed, is_our_own, prove
-from queues.routing import route
+from queues.proofs import BY_FORMER, BY_NUMBER, Claimed, Proof, claimed, is_answer_to_forward, is_our_own, prove
+from queues.routing import Route
+from queues.way_in import JOINED, WayIn, is_new, rule_name
 
 OWN_MAIL = "our own mail came back"
 OWN_REPORT = "report on a mail to a colleague"
@@ -40,26 +43,37 @@ MOST_PARTICIPANTS = 200
 
 @dataclass
 class Placing:
-    """One event on its way to its ticket, with all that was found out about it so far."""
+    """One event on its way to its ticket, with all that was found out about it so far.
+
+    `channel` is the one that the mail is for, which need not be the one that this copy came by.
+    """
 
     event: InboundEvent
+    channel: Channel
     message: Understood
     claims: Claimed
     customer: Customer
     stored: list[tuple[File, Blob]]
+    where: Route | None = None
 
 
 def interpret(understood: Sequence[tuple[InboundEvent, Understood]]) -> dict[int, str | None]:
     """Make messages on tickets of events, in the present transaction.
 
-    Returns for each event id None when it is on a ticket now, or the name of the rule by which it was left out.
+    Returns for each event id None when it is on a ticket now, or the name of the rule by which it was left out. Events
+    that have to wait a moment for an older one are held back and not among them.
     """
     with db.session.no_autoflush:
-        placings, known = _prepare(understood)
-        return {placing.event.id: _place(placing, known) for placing in placings}
+        copies = Copies.hold(understood)
+        placings, known = _prepare(understood, copies)
+        waits = held_back.choose([(placing.event, placing.claims) for placing in placings], known)
+        placings = [placing for placing in placings if placing.event.id not in waits]
+        fresh = [p for p in placings if copies.first(p.event) is None]
+        way_in = WayIn.load([(p.event, p.message, p.customer) for p in fresh])
+        return {p.event.id: _place(p, known, copies, way_in) for p in placings}
 
 
-def _prepare(understood: Sequence[tuple[InboundEvent, Understood]]) -> tuple[list[Placing], Known]:
+def _prepare(understood: Sequence[tuple[InboundEvent, Understood]], copies: Copies) -> tuple[list[Placing], Known]:
     """Find out who wrote, store the files, and fetch what the messages point at, for all of them at once."""
     messages = [message for _event, message in understood]
     people = [
@@ -73,12 +87,20 @@ def _prepare(understood: Sequence[tuple[InboundEvent, Understood]]) -> tuple[lis
         claims,
         [header_hash(message.header_id) for message in messages if message.header_id],
         bounced,
+        copies.tickets(),
     )
     for model in (Message, Conversation, Ticket):
         reserve_ids(model, len(messages))
     reserve_numbers(len(messages))
     placings = [
-        Placing(event, message, claim, customer, [(file, next(blobs)) for file in message.files])
+        Placing(
+            event,
+            addressed_channel(message, db.session.get_one(Channel, event.channel_id)),
+            message,
+            claim,
+            customer,
+            [(file, next(blobs)) for file in message.files],
+        )
         for (event, message), claim, customer in zip(understood, claims, customers, strict=True)
     ]
     return placings, known
@@ -90,7 +112,7 @@ def _claims(event: InboundEvent, message: Understood) -> Claimed:
     return replace(claimed(message), project_id=project_id, former=marks_in(project_id, message.subject))
 
 
-def _place(placing: Placing, known: Known) -> str | None:
+def _place(placing: Placing, known: Known, copies: Copies, way_in: WayIn) -> str | None:
     event, message = placing.event, placing.message
     if is_our_own(message, known):
         return OWN_MAIL
@@ -98,27 +120,101 @@ def _place(placing: Placing, known: Known) -> str | None:
         return OWN_REPORT
     if placing.customer.blocked:
         return BLOCKED
-    channel = db.session.get_one(Channel, event.channel_id)
+    if (first := copies.first(event)) is not None:
+        return _came_again(placing, first, known)
+    channel = placing.channel
     reported = delivery.note_bounce(message.bounce) if message.bounce else None
     proof = _of_bounce(reported, known) or prove(message, placing.claims, known)
+    if is_answer_to_forward(message, placing.claims, proof, known):
+        _keep_internal(placing, proof, known)
+        return None
+    if proof.ticket is None:
+        placing.where = way_in.route(event, message, placing.customer, channel)
+        if placing.where.dropped_by is not None:
+            return rule_name(placing.where.dropped_by)
     conversation = _conversation(placing, channel, proof)
     way, ticket = place(known.tickets_in(conversation), _weight(message, reported), event.received_at)
+    way = _by_rules(way, ticket, placing, way_in)
     if message.language and placing.customer.language is None and message.nature == "human":
         placing.customer.language = message.language
     row = _write(placing, conversation, proof)
     _take_part(conversation, message, proof, known)
-    ticket = _apply(way, ticket, conversation, channel, placing)
-    row.ticket, row.ticket_id = ticket, ticket.id
-    for file, blob in placing.stored:
-        files.attach(row, file.name, file.type, blob, file.inline, file.content_id)
-    index_message(row)
+    ticket = _apply(way, ticket, conversation, placing)
+    _belongs(row, ticket, placing)
     ticket.hear(row, message.nature, event.received_at)
-    event.message, event.message_id = row, row.id
+    if way == Way.NEW and placing.where is not None:
+        way_in.settle(ticket, placing.where)
     known.learn(ticket, row)
+    if way == Way.NEW:
+        _link_elsewhere(ticket, copies.elsewhere(event))
     if placing.claims.former and way == Way.NEW and message.nature == "human":
         _keep_former_number(ticket, placing.claims, known)
     _answer(way, ticket, row, placing)
     return None
+
+
+def _by_rules(way: Way, ticket: Ticket | None, placing: Placing, way_in: WayIn) -> Way:
+    """Ask the rules about a mail that would open a ticket or bring spam back; spam that follows spam stays with it."""
+    if not is_new(way, ticket):
+        placing.event.facts = JOINED
+        return way
+    if placing.where is None:
+        placing.where = way_in.route(placing.event, placing.message, placing.customer, placing.channel, ticket, True)
+    return Way.ATTACH if placing.where.spam and ticket is not None and ticket.state == State.SPAM else way
+
+
+def _belongs(row: Message, ticket: Ticket, placing: Placing) -> None:
+    """Put a written message on its ticket, with its files, and say that the event became it."""
+    row.ticket, row.ticket_id = ticket, ticket.id
+    for file, blob in placing.stored:
+        files.attach(row, file.name, file.type, blob, file.inline, file.content_id)
+    index_message(row)
+    placing.event.message, placing.event.message_id = row, row.id
+
+
+def _came_again(placing: Placing, first: InboundEvent, known: Known) -> str:
+    """A further copy of a mail that is on a ticket: shown there, and left out by name.
+
+    Where the mail names none of our addresses (a blind copy), the order of the channels decides, as long as nobody has
+    begun to work on the ticket.
+    """
+    placing.event.message_id = first.message_id
+    message = db.session.get_one(Message, first.message_id)
+    ticket = known.ticket(message.ticket_id) if message.ticket_id is not None else None
+    if ticket is None:
+        return SAME_MAIL
+    came_by = db.session.get_one(Channel, placing.event.channel_id)
+    with ticket.changing(message.customer, CameAgain(message.id, came_by.address or came_by.name)):
+        pass
+    before = ticket.conversation.channel
+    untouched = ticket.state == State.NEW and ticket.owner_id is None and ticket.queue_id == before.queue_id
+    blind = not named_channels(placing.message, came_by.project_id)
+    if blind and untouched and goes_before(came_by, before):
+        ticket.move(None, came_by.queue)
+    return SAME_MAIL
+
+
+def _link_elsewhere(ticket: Ticket, events: Sequence[InboundEvent]) -> None:
+    """Tie a new ticket to those that the same mail opened in other projects."""
+    for event in events:
+        message = event.message
+        if message is not None and message.ticket is not None:
+            ticket.link(None, message.ticket, "same mail")
+
+
+def _keep_internal(placing: Placing, proof: Proof, known: Known) -> None:
+    """What somebody writes about a message that was forwarded to them stays among operators, like a note.
+
+    It ends a pause: whoever forwarded the message waits for it.
+    """
+    assert proof.ticket is not None
+    row = _write(placing, lock_conversation(proof.ticket.conversation_id), proof, MessageKind.NOTE)
+    row.facts = {**row.facts, "answers_forward": True}
+    _belongs(row, proof.ticket, placing)
+    proof.ticket.hear_aside(row)
+    if placing.message.nature == "human":
+        proof.ticket.wake(placing.customer, "forward answered")
+    known.learn(proof.ticket, row)
 
 
 def _keep_former_number(ticket: Ticket, claims: Claimed, known: Known) -> None:
@@ -167,7 +263,9 @@ def _conversation(placing: Placing, channel: Channel, proof: Proof) -> Conversat
     return conversation
 
 
-def _write(placing: Placing, conversation: Conversation, proof: Proof) -> Message:
+def _write(
+    placing: Placing, conversation: Conversation, proof: Proof, kind: MessageKind = MessageKind.INBOUND
+) -> Message:
     event, message = placing.event, placing.message
     conversation.last_seq += 1
     row = Message(
@@ -175,7 +273,7 @@ def _write(placing: Placing, conversation: Conversation, proof: Proof) -> Messag
         conversation_id=conversation.id,
         conversation=conversation,
         seq=conversation.last_seq,
-        kind=MessageKind.INBOUND,
+        kind=kind,
         customer_id=placing.customer.id,
         customer=placing.customer,
         at=event.received_at,
@@ -224,20 +322,21 @@ def _take_part(conversation: Conversation, message: Understood, proof: Proof, kn
     """
     if message.nature != "human" or not proof.participant or proof.how in {BY_NUMBER, BY_FORMER}:
         return
-    present, ours = known.participants_in(conversation), own_addresses()
+    present = known.participants_in(conversation) | known.removed_from(conversation)
     people = [(message.sender, message.sender_name, "from")]
     people += [(address, name, "to") for address, name in message.to]
     people += [(address, name, "cc") for address, name in message.cc]
     for address, name, role in people[:MOST_PARTICIPANTS]:
-        if address and address.lower() not in present | ours:
+        if address and address.lower() not in present and not is_own_address(address):
             present.add(address.lower())
+            known.participants_in(conversation).add(address.lower())
             part = Participant(conversation=conversation, address=address, name=name[:200], role=role)
             db.session.add(part)
 
 
-def _apply(way: Way, ticket: Ticket | None, conversation: Conversation, channel: Channel, placing: Placing) -> Ticket:
+def _apply(way: Way, ticket: Ticket | None, conversation: Conversation, placing: Placing) -> Ticket:
     if ticket is None or way == Way.NEW:
-        return _open(conversation, channel, placing, ticket)
+        return _open(conversation, placing, ticket)
     cause = "customer wrote" if placing.message.bounce is None else "bounce"
     if way == Way.WAKE:
         ticket.wake(conversation.customer, cause)
@@ -246,10 +345,10 @@ def _apply(way: Way, ticket: Ticket | None, conversation: Conversation, channel:
     return ticket
 
 
-def _open(conversation: Conversation, channel: Channel, placing: Placing, previous: Ticket | None) -> Ticket:
-    """A new ticket: in the queue of the one that it follows, unless that queue was closed meanwhile."""
-    follows = previous is not None and previous.queue.active
-    where = route(placing.message, previous.queue_id if previous and follows else channel.queue_id)
+def _open(conversation: Conversation, placing: Placing, previous: Ticket | None) -> Ticket:
+    """A new ticket where the rules say, with the one that it follows."""
+    where = placing.where
+    assert where is not None
     return Ticket.open(
         conversation,
         db.session.get_one(Queue, where.queue_id),
@@ -265,7 +364,9 @@ def _answer(way: Way, ticket: Ticket, row: Message, placing: Placing) -> None:
     """Acknowledge a new ticket, or say politely that a finished one takes no more; both know when to keep silent."""
     if not placing.message.may_auto_reply or row.nature != "human" or placing.event.envelope.get("old"):
         return
-    if way == Way.NEW:
+    if ticket.state == State.SPAM:
+        return
+    if way == Way.NEW and placing.where is not None and placing.where.acknowledge:
         acknowledge.acknowledge(ticket, row)
-    elif way == Way.REFUSE and ticket.state != State.SPAM:
+    elif way == Way.REFUSE:
         acknowledge.refuse(ticket, row)

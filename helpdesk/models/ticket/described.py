@@ -123,7 +123,7 @@ class Described(TicketCore):
             gone = select(Tag.id).where(Tag.name.in_(removed))
             db.session.execute(delete(TicketTag).where(TicketTag.ticket_id == self.id, TicketTag.tag_id.in_(gone)))
             for name in added:
-                db.session.add(TicketTag(ticket_id=self.id, tag_id=_tag_id(name)))
+                db.session.add(TicketTag(ticket_id=self.id, tag_id=tag_id(name)))
             db.session.flush()
 
     @property
@@ -160,7 +160,7 @@ class Described(TicketCore):
             setattr(self, column, value)
 
 
-def _tag_id(name: str) -> int:
+def tag_id(name: str) -> int:
     """The tag's id, made where it is new; somebody else may be making it at this moment."""
     db.session.execute(insert(Tag).values(name=name).on_conflict_do_nothing())
     return db.session.execute(select(Tag.id).where(Tag.name == name)).scalar_one()

@@ -45,7 +45,12 @@ class EmailAdapter(Adapter):
     def capabilities(self, settings: dict[str, Any]) -> Capabilities:
         """Mail has subjects, recipients, HTML and files, shows numbers, and says nothing of delivery."""
         return Capabilities(
-            has_subject=True, has_recipients=True, shows_number=True, html=True, largest_message=LARGEST_OUTGOING
+            begins_with=NAMESPACE,
+            has_subject=True,
+            has_recipients=True,
+            shows_number=True,
+            html=True,
+            largest_message=LARGEST_OUTGOING,
         )
 
     def listens(self, settings: dict[str, Any]) -> bool:
@@ -145,6 +150,7 @@ def understand(mail: ParsedMail, envelope: dict[str, Any]) -> Understood:
         ],
         language=mail.language,
         written_at=mail.date,
+        headers=mail.headers,
         facts=_facts(mail, envelope),
         problems=[problem.code for problem in mail.problems],
     )

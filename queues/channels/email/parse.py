@@ -17,6 +17,7 @@ from queues.channels.email.mime import Walker
 from queues.channels.email.parsed import Address, Dsn, Kind, ParsedMail, Problem, ThreadHints
 from queues.channels.email.quotes import fold_text
 from queues.channels.email.quotes_html import split_html
+from queues.channels.email.rule_headers import rule_headers
 
 _MESSAGE_ID = re.compile(r"<([^<>]{1,1200})>")
 _BARE_ID = re.compile(r"[^\s<>,;\"]{1,500}@[^\s<>,;\"]{1,400}")
@@ -113,6 +114,7 @@ class _Assembly:
             problems=tuple(Problem(code) for code in sorted(self.problems)),
             cleaner_version=CLEANER_VERSION,
             headers_only=headers_only,
+            headers=rule_headers(headers, self.hint),
         )
 
     # --- bodies -------------------------------------------------------------------------------------------

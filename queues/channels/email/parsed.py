@@ -102,7 +102,7 @@ class ParsedMail:
     Message-IDs keep their angle brackets. ``text`` is the whole text, ``reply_text`` what the person wrote now,
     ``quoted_text`` what was folded away. ``html`` and ``reply_html`` are cleaned (see ``html.py`` for the
     ``cid:`` and ``remote:`` images in them) or None when the mail has no HTML. ``headers_only`` says that the
-    body was not read.
+    body was not read. ``headers`` are those that rules may look at, see ``rule_headers.py``.
     """
 
     subject: str = ""
@@ -137,6 +137,7 @@ class ParsedMail:
     problems: tuple[Problem, ...] = ()
     cleaner_version: int = 0
     headers_only: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 def to_wire(mail: ParsedMail) -> tuple[dict[str, Any], list[bytes]]:
