@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 def adapters() -> "dict[str, Adapter]":
     """All kinds of channels by name."""
     from queues.channels.email.adapter import EmailAdapter
+    from queues.channels.http.adapter import HttpAdapter
 
-    return {"email": EmailAdapter()}
+    return {"email": EmailAdapter(), "http": HttpAdapter()}
 
 
 def adapter_for(kind: str) -> "Adapter":
