@@ -8,10 +8,12 @@ from typing import Any, Protocol
 class Capabilities:
     """What a channel with certain settings can do. Sizes are in bytes; None means no limit of its own.
 
-    `writes` says whether replies can leave at all.
+    `writes` says whether replies can leave at all; `begins_with` is the kind of addresses to which a person here may
+    write first ("email"), empty where the other side has to begin.
     """
 
     writes: bool = True
+    begins_with: str = ""
     has_subject: bool = False
     has_recipients: bool = False
     shows_number: bool = False

@@ -146,7 +146,7 @@ def test_whoever_we_write_to_takes_part(cast: Any, make: Any) -> None:
     ticket = make.ticket(cast.support)
     ticket.claim(cast.ann)
     eve = ticket.customer.identities[0].value
-    ticket.reply(cast.ann, Reply(body="ответ", to=[eve.upper()], cc=["Boss@customer.example", cast.mailbox.address]))
+    ticket.reply(cast.ann, Reply(body="ответ", to=[eve.upper()], cc=["Boss@customer.example"]))
     ticket.reply(cast.ann, Reply(body="см. ниже", to=["partner@elsewhere.example"], forwards_id=1))
     parts = select(Participant.address).where(Participant.conversation_id == ticket.conversation_id)
     assert sorted(make.session.scalars(parts)) == sorted([eve, "Boss@customer.example"])

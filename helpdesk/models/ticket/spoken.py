@@ -10,7 +10,15 @@ from helpdesk import clock
 from helpdesk.db import db
 from helpdesk.errors import Conflict, Refused
 from helpdesk.models.conversation import Participant
-from helpdesk.models.event import CustomerWrote, DeliveryChanged, Elsewhere, ForwardAnswered, Noted, Replied, ReplyUndone
+from helpdesk.models.event import (
+    CustomerWrote,
+    DeliveryChanged,
+    Elsewhere,
+    ForwardAnswered,
+    Noted,
+    Replied,
+    ReplyUndone,
+)
 from helpdesk.models.message import Attachment, DeliveryState, Message, MessageKind
 from helpdesk.models.outbox import OutboxItem
 from helpdesk.models.ticket.core import TicketCore
@@ -144,7 +152,8 @@ class Spoken(TicketCore):
             "answered": gettext("A colleague has answered this mail in another mail program. Look there first."),
             "gone": gettext("A colleague has moved or deleted this mail in another mail program."),
         }
-        line = self._say(lock_conversation(self.conversation_id), MessageKind.SYSTEM, None, words[what], "")
+        line = say(lock_conversation(self.conversation_id), MessageKind.SYSTEM, None, words[what], "", self)
+        make_findable(line, self.id)
         line.answers_id = message.id
         with self.changing(None, Elsewhere(message.id, what)):
             pass
