@@ -19,8 +19,8 @@ from helpdesk.models.queue import Category, Queue
 from helpdesk.models.ticket.core import Actor, TicketCore, resolve_line_at
 from helpdesk.models.ticket.described import Described, Tag, TicketLink, TicketPerson, TicketTag
 from helpdesk.models.ticket.owned import Owned
+from helpdesk.models.ticket.ruled import Ruled
 from helpdesk.models.ticket.spoken import Reply, Spoken, header_hash, lock_conversation, lock_conversations
-from helpdesk.models.ticket.stateful import Stateful
 from helpdesk.models.ticket.states import CLOSING, KIND, Kind, Priority, State
 from helpdesk.models.user import Group, User
 from helpdesk.numbers import DEFAULT_PATTERN, format_number, group_digits, number_key
@@ -28,7 +28,7 @@ from helpdesk.numbers import DEFAULT_PATTERN, format_number, group_digits, numbe
 number_sequence = Sequence("ticket_numbers", start=1000001, metadata=Base.metadata)
 
 
-class Ticket(Stateful, Owned, Spoken, Described, Model):
+class Ticket(Ruled, Owned, Spoken, Described, Model):
     """A customer's request: a number, a state, a place in a queue, an owner, a history."""
 
     __tablename__ = "tickets"
