@@ -81,7 +81,7 @@ def add_business(start: datetime, seconds: float, hours: Hours | None) -> dateti
 
 
 def business_between(start: datetime, end: datetime, hours: Hours | None) -> float:
-    """How many seconds the calendar was open from `start` to `end`; 0 when `end` is not later. None: round the clock."""
+    """How many seconds of open time lie from `start` to `end`; 0 when `end` is not later. None is round the clock."""
     if end <= start:
         return 0.0
     if hours is None:
@@ -94,17 +94,15 @@ def business_between(start: datetime, end: datetime, hours: Hours | None) -> flo
 
 
 def open_until(now: datetime, hours: Hours | None) -> datetime | None:
-    """Until when the calendar is open without a break, if it is open now; looks at most nine days ahead."""
+    """Until when the calendar is open without a break; None when it is closed or always open. Looks two weeks ahead."""
     if hours is None:
         return None
-    until: datetime | None = None
+    until = now
     for week in range(_week_of(now), _week_of(now) + 2):
         for opens, closes in _open_spans(hours, week):
-            if until is None and opens <= now < closes:
+            if opens <= until < closes:
                 until = closes
-            elif until is not None and opens == until:
-                until = closes
-    return until
+    return until if until > now else None
 
 
 def next_opening(now: datetime, hours: Hours) -> datetime | None:

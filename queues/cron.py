@@ -22,7 +22,7 @@ from helpdesk import clock, files, indexing, pictures
 from helpdesk.db import db, transaction
 from helpdesk.models import Setting
 from helpdesk.queries.backlog import lanes_with_work
-from queues import housekeeping, jobs, lanes, ledger, shifts
+from queues import housekeeping, jobs, lanes, ledger, promises, shifts
 from queues.locks import TimetableLock
 
 log = structlog.get_logger(__name__)
@@ -45,11 +45,14 @@ TIMETABLE = (
     Chore("wake-tickets", 5, housekeeping.wake_tickets),
     Chore("return-tickets", 5, shifts.return_tickets),
     Chore("mark-absent", 30, shifts.mark_absent),
+    Chore("watch-promises", 10, promises.watch),
+    Chore("review-promises", 10, promises.review),
     Chore("promote-tickets", 30, housekeeping.promote_tickets),
     Chore("fold-tallies", 15, housekeeping.fold_tallies),
     Chore("purge-raw", 60, housekeeping.purge_raw),
     Chore("forget-sessions", 300, housekeeping.forget_sessions),
     Chore("forget-keys", 3600, housekeeping.forget_keys),
+    Chore("forget-counts", 3600, housekeeping.forget_counts),
     Chore("paint-pictures", 5, pictures.paint_due),
     Chore("reindex-search", 30, indexing.reindex_old),
     Chore("sweep-files", 3600, files.sweep),

@@ -1,14 +1,17 @@
 """What was promised: targets that administrators set, and the promises on tickets that follow from them."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Select, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from helpdesk.db import Id, Model, Moment, Now
+from helpdesk.db import Id, Model, Moment, Now, db, forget, remembered
+from helpdesk.models.project import Setting
 
 if TYPE_CHECKING:
     from helpdesk.models.ticket import Ticket
@@ -118,3 +121,59 @@ class TicketPromise(Model):
     def is_late(self, now: datetime) -> bool:
         """Whether its time is over and it is not kept."""
         return self.is_open and (self.breached_at is not None or (self.due_at is not None and self.due_at <= now))
+
+
+@dataclass(frozen=True)
+class Book:
+    """All targets in force, the most specific first, and the version of what they and the calendars say."""
+
+    version: int
+    targets: tuple[Target, ...]
+
+
+_BOOK = "promises:book"
+_NEXT_VERSION = text(
+    """
+    INSERT INTO settings (key, value) VALUES (:key, to_jsonb(2))
+    ON CONFLICT (key) DO UPDATE SET value = to_jsonb(settings.value::bigint + 1)
+    """
+)
+
+
+def book() -> Book:
+    """The targets as the present transaction found them; asked once, however many tickets it changes."""
+    return remembered(_BOOK, _read_book)
+
+
+def change_book() -> None:
+    """Say that targets or calendars changed: the timetable then counts all open promises anew."""
+    db.session.flush()
+    db.session.execute(_NEXT_VERSION, {"key": _BOOK})
+    forget(_BOOK)
+
+
+def book_version() -> int:
+    """The present version of what targets and calendars say."""
+    return db.session.scalar(_version()) or 1
+
+
+def _version() -> Select[tuple[int]]:
+    return select(Setting.value).where(Setting.key == _BOOK)
+
+
+def _read_book() -> Book:
+    """One statement; where there are no targets nothing is counted, and the version says nothing."""
+    rows = db.session.execute(select(Target, _version().scalar_subquery()).where(Target.active)).tuples().all()
+    version = rows[0][1] if rows else None
+    return Book(version or 1, tuple(by_rank(target for target, _version in rows)))
+
+
+def by_rank(targets: Iterable[Target]) -> list[Target]:
+    """The most specific first: an organisation outweighs all else, then the type, the priority, the queue; then age."""
+    return sorted(targets, key=lambda target: (-rank(target), target.id))
+
+
+def rank(target: Target) -> int:
+    """How specific a target is, 0 (everything) to 15."""
+    said = (target.organisation_id, target.request_type, target.priority, target.queue_id)
+    return sum(weight for weight, value in zip((8, 4, 2, 1), said, strict=True) if value is not None)

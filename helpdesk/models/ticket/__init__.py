@@ -16,9 +16,11 @@ from helpdesk.models.former import FormerNumber
 from helpdesk.models.inbound import Tally
 from helpdesk.models.project import Project, read_setting
 from helpdesk.models.queue import Category, Queue
+from helpdesk.models.ticket.accompanied import Accompanied
 from helpdesk.models.ticket.core import Actor, TicketCore, resolve_line_at
-from helpdesk.models.ticket.described import Described, Tag, TicketLink, TicketPerson, TicketTag
+from helpdesk.models.ticket.described import Tag, TicketLink, TicketPerson, TicketTag
 from helpdesk.models.ticket.owned import Owned
+from helpdesk.models.ticket.promised import Promised
 from helpdesk.models.ticket.ruled import Ruled
 from helpdesk.models.ticket.spoken import Reply, Spoken, header_hash, lock_conversation, lock_conversations
 from helpdesk.models.ticket.states import CLOSING, KIND, Kind, Priority, State
@@ -28,7 +30,7 @@ from helpdesk.numbers import DEFAULT_PATTERN, format_number, group_digits, numbe
 number_sequence = Sequence("ticket_numbers", start=1000001, metadata=Base.metadata)
 
 
-class Ticket(Ruled, Owned, Spoken, Described, Model):
+class Ticket(Ruled, Owned, Spoken, Accompanied, Promised, Model):
     """A customer's request: a number, a state, a place in a queue, an owner, a history."""
 
     __tablename__ = "tickets"

@@ -17,6 +17,7 @@ from helpdesk.models.inbound import Tally
 from helpdesk.models.message import DeliveryState, Message, MessageKind
 from helpdesk.models.project import Project
 from helpdesk.models.queue import Queue, QueueClock
+from helpdesk.models.ticket.keeping import keep_promises, stand_of
 from helpdesk.models.ticket.states import KIND, Kind, Priority, State
 from helpdesk.models.user import Group, User
 
@@ -90,6 +91,7 @@ class TicketCore:
         """
         before, queue_before, owner_before = self._counted(), self.queue_id, self.owner_id
         kind_before, place_before = self.kind, (self.line_class, self.line_at)
+        stand_before, is_new = stand_of(self), self.version == 0
         yield
         if isinstance(by, User) and by.id == self.owner_id:
             self.attention_at = None  # its owner is at it
@@ -98,27 +100,29 @@ class TicketCore:
         self.version += 1
         if fact is not None:
             self.record(by, fact, moved=(self.line_class, self.line_at) != place_before)
+        keep_promises(self, stand_before, is_new)
         topics = {f"ticket:{self.id}", f"queue:{queue_before}", f"queue:{self.queue_id}"}
         topics |= {f"user:{owner}" for owner in (owner_before, self.owner_id) if owner is not None}
         live.touch(*topics)
 
-    def record(self, by: Actor, fact: Fact, moved: bool = False) -> None:
+    def record(self, by: Actor, fact: Fact, moved: bool = False) -> Event:
         """Append one fact to the ticket's history, in the present transaction.
 
         `moved` says that the fact also changed the place in line: then the new place is kept with it.
         """
         place = {"line_at": self.line_at.isoformat(), "line_class": self.line_class} if moved else {}
-        db.session.add(
-            Event(
-                ticket=self,
-                queue_id=self.queue_id,
-                project_id=self.project_id,
-                kind=fact.kind,
-                version=fact.version,
-                payload=fact.payload() | place,
-                **actor_columns(by),
-            )
+        event = Event(
+            ticket=self,
+            queue_id=self.queue_id,
+            project_id=self.project_id,
+            kind=fact.kind,
+            version=fact.version,
+            payload=fact.payload() | place,
+            cause_id=db.session().info.get("cause_id"),
+            **actor_columns(by),
         )
+        db.session.add(event)
+        return event
 
     def wind_back(self) -> None:
         """Read the clocks of answering anew from what was said, because an answer or a closing was undone.

@@ -1,0 +1,425 @@
+"""Promises on tickets: each change of a ticket moves them in its own transaction, and the history alone proves them."""
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import event as sa_event
+from sqlalchemy import select, text
+from sqlalchemy.engine import Engine
+
+from helpdesk import clock
+from helpdesk.models import (
+    Calendar,
+    CalendarVersion,
+    Event,
+    Notice,
+    Organisation,
+    Reply,
+    State,
+    Target,
+    Ticket,
+    TicketPromise,
+)
+from helpdesk.models.promise import book, change_book
+from helpdesk.models.ticket.keeping import choose
+from queues import promises
+from tests.promise_check import check_history
+
+HOUR = 3600
+OFFICE = [[[540, 1080]]] * 5 + [[], []]
+
+
+@pytest.fixture
+def at(session: Any, move_clock: Any) -> Any:
+    """Put the one clock to a moment of Kyiv: `at(2026, 6, 5, 16, 30)`; everything after happens then."""
+    began: list[datetime] = [session.scalar(text("SELECT clock_timestamp()"))]
+
+    def put(*parts: int) -> datetime:
+        wanted = datetime(*parts, tzinfo=ZoneInfo("Europe/Kyiv"))
+        real = session.scalar(text("SELECT clock_timestamp()"))
+        move_clock(f"{(wanted - real).total_seconds():.3f} seconds")
+        session.info.pop("held_now", None)
+        began.append(wanted)
+        return wanted
+
+    return put
+
+
+def target(session: Any, **columns: Any) -> Target:
+    row = Target(**columns)
+    session.add(row)
+    change_book()
+    return row
+
+
+def office(session: Any, name: str = "Office", week: Any = OFFICE, zone: str = "Europe/Kyiv", **days: Any) -> Calendar:
+    calendar = Calendar(name=name)
+    session.add(calendar)
+    session.flush()
+    session.add(CalendarVersion(calendar_id=calendar.id, version=1, time_zone=zone, week=week, days=days))
+    change_book()
+    return calendar
+
+
+def promise(ticket: Ticket, kind: str) -> TicketPromise:
+    return [row for row in ticket.promises if row.kind == kind][-1]
+
+
+def facts(session: Any, ticket: Ticket) -> list[str]:
+    session.flush()
+    query = select(Event.kind, Event.payload).where(Event.ticket_id == ticket.id, Event.kind.like("promise.%"))
+    return [
+        f"{payload['promise']} {kind.removeprefix('promise.')}"
+        for kind, payload in session.execute(query.order_by(Event.id))
+    ]
+
+
+def close_to(moment: datetime | None, *parts: int) -> bool:
+    wanted = datetime(*parts, tzinfo=ZoneInfo("Europe/Kyiv"))
+    return moment is not None and abs((moment - wanted).total_seconds()) < 5
+
+
+def test_without_targets_nothing_is_promised(make: Any, cast: Any) -> None:
+    ticket = make.ticket(cast.support)
+    assert ticket.promises == [] and ticket.due_at is None and not ticket.promised
+
+
+def test_first_answer_is_due_in_working_hours_and_kept_by_a_reply(make: Any, cast: Any, session: Any, at: Any) -> None:
+    cast.support.calendar_id = office(session).id
+    target(session, first_seconds=4 * HOUR)
+    at(2026, 6, 5, 16)  # Friday
+    ticket = make.ticket(cast.support, minutes_ago=0)
+    first = promise(ticket, "first")
+    assert close_to(first.due_at, 2026, 6, 8, 11)
+    assert ticket.due_at == first.due_at and close_to(ticket.due_warn_at, 2026, 6, 8, 10, 12)
+    ticket.claim(cast.ann)
+    ticket.note(cast.ann, "смотрю")
+    ticket.reply(None, Reply("Мы получили ваше письмо", automatic=True))
+    assert first.is_open
+    at(2026, 6, 8, 9, 30)
+    ticket.reply(cast.ann, Reply("Здравствуйте!"))
+    assert first.met_at == ticket.last_reply_at and first.breached_at is None
+    assert ticket.due_at is None
+    assert facts(session, ticket) == ["first made", "first met"]
+    check_history(session)
+
+
+def test_next_answer_starts_with_the_first_unanswered_message(make: Any, cast: Any, session: Any, at: Any) -> None:
+    target(session, first_seconds=HOUR, next_seconds=2 * HOUR)
+    at(2026, 6, 5, 10)
+    ticket = make.ticket(cast.support, minutes_ago=0)
+    ticket.claim(cast.ann)
+    ticket.reply(cast.ann, Reply("Здравствуйте!"))
+    at(2026, 6, 5, 11)
+    make.hear(ticket, "Спасибо, а как?")
+    at(2026, 6, 5, 12)
+    make.hear(ticket, "Ау?")
+    assert [row.kind for row in ticket.promises] == ["first", "next"]
+    assert close_to(ticket.due_at, 2026, 6, 5, 13)
+    ticket.reply(cast.ann, Reply("Вот так."))
+    assert promise(ticket, "next").met_at is not None
+    check_history(session)
+
+
+def test_waiting_for_the_customer_stops_the_clock(make: Any, cast: Any, session: Any, at: Any) -> None:
+    target(session, solution_seconds=8 * HOUR, first_seconds=HOUR)
+    at(2026, 6, 5, 10)
+    ticket = make.ticket(cast.support, minutes_ago=0)
+    at(2026, 6, 5, 10, 30)
+    ticket.pause(cast.ann)
+    assert ticket.due_at is None and promise(ticket, "solution").paused_at is not None
+    assert abs(promise(ticket, "solution").spent_seconds - HOUR // 2) <= 1
+    at(2026, 6, 7, 10, 30)
+    ticket.wake(None, "time")
+    assert close_to(promise(ticket, "first").due_at, 2026, 6, 7, 11)
+    assert close_to(promise(ticket, "solution").due_at, 2026, 6, 7, 18)
+    at(2026, 6, 7, 11, 30)
+    ticket.finish(cast.ann, State.SOLVED)
+    first, solution = promise(ticket, "first"), promise(ticket, "solution")
+    assert close_to(first.breached_at, 2026, 6, 7, 11)  # broken at its time, though nobody had looked
+    assert first.met_at is None and first.cancelled_at is not None and solution.met_at is not None
+    check_history(session)
+
+
+def test_reopening_goes_on_with_what_was_spent(make: Any, cast: Any, session: Any, at: Any) -> None:
+    target(session, solution_seconds=8 * HOUR)
+    at(2026, 6, 5, 10)
+    ticket = make.ticket(cast.support, minutes_ago=0)
+    at(2026, 6, 5, 12)
+    ticket.finish(cast.ann, State.SOLVED)
+    at(2026, 6, 9, 12)
+    ticket.reopen(cast.ann, "by hand")
+    solution = promise(ticket, "solution")
+    assert len(ticket.promises) == 1 and solution.is_open
+    assert close_to(solution.due_at, 2026, 6, 9, 18)
+    check_history(session)
+
+
+@pytest.mark.parametrize("state", [State.SPAM, State.UNSOLVED])
+def test_spam_cancels_and_unsolved_keeps(make: Any, cast: Any, session: Any, at: Any, state: State) -> None:
+    target(session, solution_seconds=8 * HOUR, first_seconds=HOUR)
+    at(2026, 6, 5, 10)
+    ticket = make.ticket(cast.support, minutes_ago=0)
+    ticket.finish(cast.ann, state)
+    solution = promise(ticket, "solution")
+    assert (solution.met_at is None) == (state == State.SPAM)
+    assert promise(ticket, "first").cancelled_at is not None and ticket.due_at is None
+    check_history(session)
+
+
+def test_taking_a_reply_back_takes_back_that_it_was_kept(make: Any, cast: Any, session: Any, at: Any) -> None:
+    target(session, first_seconds=HOUR, next_seconds=HOUR)
+    at(2026, 6, 5, 10)
+    ticket = make.ticket(cast.support, minutes_ago=0)
+    due = ticket.due_at
+    ticket.claim(cast.ann)
+    message = ticket.reply(cast.ann, Reply("Здравствуйте!"))
+    make.hear(ticket, "И ещё одно")
+    session.flush()
+    ticket.undo_reply(cast.ann, message)
+    first = promise(ticket, "first")
+    assert first.is_open and first.due_at == due == ticket.due_at
+    assert promise(ticket, "next").cancelled_at is not None
+    assert facts(session, ticket)[-2:] == ["next cancelled", "first changed"]
+    check_history(session)
+
+
+def test_the_most_specific_target_holds(make: Any, cast: Any, session: Any) -> None:
+    works = Organisation(name="ТОВ «Весна»")
+    session.add(works)
+    session.flush()
+    general = target(session, first_seconds=8 * HOUR, solution_seconds=80 * HOUR)
+    queue = target(session, queue_id=cast.support.id, first_seconds=7 * HOUR)
+    urgent = target(session, priority=1, first_seconds=6 * HOUR)
+    both = target(session, queue_id=cast.support.id, priority=1, first_seconds=5 * HOUR)
+    outage = target(session, request_type="Авария", first_seconds=4 * HOUR)
+    contract = target(session, organisation_id=works.id, first_seconds=3 * HOUR)
+    ticket = make.ticket(cast.support)
+    assert choose(book(), ticket, "first") is queue
+    assert choose(book(), ticket, "solution") is general
+    ticket.prioritise(cast.ann, 1)
+    assert choose(book(), ticket, "first") is both
+    ticket.retype(cast.ann, "авария")
+    assert choose(book(), ticket, "first") is outage
+    ticket.customer.organisation = works
+    session.flush()
+    assert choose(book(), ticket, "first") is contract
+    assert choose(book(), make.ticket(cast.billing, priority=1), "first") is urgent
+
+
+def test_raising_the_priority_counts_the_rest_by_the_shorter_target(
+    make: Any, cast: Any, session: Any, at: Any
+) -> None:
+    target(session, solution_seconds=8 * HOUR)
+    target(session, priority=1, solution_seconds=2 * HOUR)
+    at(2026, 6, 5, 10)
+    ticket = make.ticket(cast.support, minutes_ago=0)
+    at(2026, 6, 5, 11)
+    ticket.prioritise(cast.ann, 1)
+    assert close_to(ticket.due_at, 2026, 6, 5, 12)
+    ticket.prioritise(cast.ann, 3)
+    at(2026, 6, 5, 15)
+    ticket.prioritise(cast.ann, 1)
+    assert close_to(ticket.due_at, 2026, 6, 5, 15)  # over already: due at once, not before it was promised
+    check_history(session)
+
+
+def test_moving_to_a_queue_without_targets_and_back(make: Any, cast: Any, session: Any, at: Any) -> None:
+    target(session, queue_id=cast.support.id, first_seconds=2 * HOUR)
+    at(2026, 6, 5, 10)
+    ticket = make.ticket(cast.support, minutes_ago=0)
+    at(2026, 6, 5, 11)
+    ticket.move(cast.ann, cast.billing)
+    assert ticket.due_at is None and promise(ticket, "first").cancelled_at is not None
+    at(2026, 6, 5, 15)
+    ticket.move(cast.ann, cast.support)
+    assert close_to(ticket.due_at, 2026, 6, 5, 16)
+    check_history(session)
+
+
+def test_a_ticket_that_comes_into_a_target_later_counts_from_then(make: Any, cast: Any, session: Any, at: Any) -> None:
+    target(session, queue_id=cast.billing.id, first_seconds=2 * HOUR)
+    at(2026, 6, 5, 10)
+    ticket = make.ticket(cast.support, minutes_ago=0)
+    at(2026, 6, 6, 10)
+    ticket.move(cast.ann, cast.billing)
+    assert close_to(ticket.due_at, 2026, 6, 6, 12)
+    check_history(session)
+
+
+def test_a_night_shift_over_the_change_of_clocks(make: Any, cast: Any, session: Any, at: Any) -> None:
+    cast.support.calendar_id = office(session, week=[[[1320, 1800]]] * 7).id
+    target(session, first_seconds=6 * HOUR)
+    at(2026, 3, 28, 22, 30)  # clocks go forward at 3:00
+    assert close_to(make.ticket(cast.support, minutes_ago=0).due_at, 2026, 3, 29, 5, 30)
+    at(2026, 10, 24, 23, 30)  # and back at 4:00
+    assert close_to(make.ticket(cast.support, minutes_ago=0).due_at, 2026, 10, 25, 4, 30)
+    check_history(session)
+
+
+def test_an_edited_calendar_counts_for_the_rest(make: Any, cast: Any, session: Any, at: Any) -> None:
+    calendar = office(session)
+    cast.support.calendar_id = calendar.id
+    target(session, solution_seconds=10 * HOUR)
+    at(2026, 6, 5, 16)  # Friday: two hours, Monday would have the other eight
+    ticket = make.ticket(cast.support, minutes_ago=0)
+    assert close_to(ticket.due_at, 2026, 6, 8, 17)
+    at(2026, 6, 6, 12)
+    calendar.version = 2
+    monday = {"2026-06-08": {"name": "Троица", "hours": []}}
+    session.add(CalendarVersion(calendar_id=calendar.id, version=2, time_zone="Europe/Kyiv", week=OFFICE, days=monday))
+    change_book()
+    session.commit()
+    assert promises.review() == 1
+    assert promises.review() == 0
+    session.refresh(ticket)
+    assert close_to(ticket.due_at, 2026, 6, 9, 17)
+    assert facts(session, ticket) == ["solution made", "solution changed"]
+    check_history(session)
+
+
+def test_switching_a_target_off_cancels_what_it_promised(make: Any, cast: Any, session: Any) -> None:
+    row = target(session, solution_seconds=10 * HOUR)
+    ticket = make.ticket(cast.support)
+    row.active = False
+    change_book()
+    session.commit()
+    assert promises.review() == 1
+    session.refresh(ticket)
+    assert ticket.due_at is None
+    check_history(session)
+
+
+def test_a_calendar_that_never_opens_has_no_due_time(make: Any, cast: Any, session: Any) -> None:
+    cast.support.calendar_id = office(session, week=[[]] * 7).id
+    target(session, solution_seconds=HOUR)
+    ticket = make.ticket(cast.support)
+    assert promise(ticket, "solution").is_open and ticket.due_at is None
+
+
+def test_warning_then_breach_tell_owner_and_supervisor_once(make: Any, cast: Any, session: Any, at: Any) -> None:
+    target(session, solution_seconds=10 * HOUR, warn_percent=80)
+    at(2026, 6, 5, 10)
+    ticket = make.ticket(cast.support, minutes_ago=0)
+    ticket.claim(cast.ann)
+    due = ticket.due_at
+    session.commit()
+    assert promises.watch() == 0
+    at(2026, 6, 5, 18, 1)
+    assert promises.watch() == 1
+    assert promises.watch() == 0
+    at(2026, 6, 5, 23)
+    assert promises.watch() == 1
+    assert promises.watch() == 0
+    session.refresh(ticket)
+    assert promise(ticket, "solution").breached_at == due  # at its time, however late the look was
+    told = session.execute(select(Notice.user_id, Notice.kind).order_by(Notice.id)).tuples().all()
+    assert sorted(told) == sorted(
+        (user.id, kind) for kind in ("promise.warned", "promise.breached") for user in (cast.ann, cast.sue)
+    )
+    check_history(session)
+
+
+def test_what_is_answered_in_time_is_not_warned_of(make: Any, cast: Any, session: Any, at: Any) -> None:
+    target(session, first_seconds=10 * HOUR)
+    at(2026, 6, 5, 10)
+    ticket = make.ticket(cast.support, minutes_ago=0)
+    ticket.claim(cast.ann)
+    ticket.reply(cast.ann, Reply("Здравствуйте!"))
+    paused = make.ticket(cast.support, minutes_ago=0)
+    paused.pause(cast.ann)
+    session.commit()
+    at(2026, 6, 7, 10)
+    assert promises.watch() == 0
+
+
+def test_escalation_raises_moves_and_tells_with_the_breach_as_its_cause(
+    make: Any, cast: Any, session: Any, at: Any
+) -> None:
+    target(
+        session,
+        queue_id=cast.support.id,
+        first_seconds=HOUR,
+        at_warning={"raise": "one"},
+        at_breach={"raise": "urgent", "queue_id": cast.billing.id, "group_id": cast.back.id},
+    )
+    at(2026, 6, 5, 10)
+    ticket = make.ticket(cast.support, minutes_ago=0)
+    session.commit()
+    at(2026, 6, 5, 10, 55)
+    promises.watch()
+    session.refresh(ticket)
+    assert ticket.priority == 2
+    at(2026, 6, 5, 11, 5)
+    promises.watch()
+    session.refresh(ticket)
+    assert ticket.priority == 1 and ticket.queue_id == cast.billing.id
+    breach = session.scalars(select(Event).where(Event.kind == "promise.breached")).one()
+    caused = session.scalars(select(Event.kind).where(Event.cause_id == breach.id)).all()
+    assert {"ticket.field", "ticket.moved"} <= set(caused)
+    assert cast.carl.id in session.scalars(select(Notice.user_id).where(Notice.kind == "promise.breached")).all()
+    check_history(session)
+
+
+def test_two_targets_that_move_to_each_other_stop_by_themselves(make: Any, cast: Any, session: Any, at: Any) -> None:
+    for here, there in ((cast.support, cast.billing), (cast.billing, cast.support)):
+        target(session, queue_id=here.id, solution_seconds=HOUR, at_breach={"queue_id": there.id})
+    at(2026, 6, 5, 10)
+    ticket = make.ticket(cast.support, minutes_ago=0)
+    session.commit()
+    for hour in range(12, 20):
+        at(2026, 6, 5, hour)
+        promises.watch()
+    moves = session.scalars(select(Event).where(Event.ticket_id == ticket.id, Event.kind == "ticket.moved")).all()
+    assert len(moves) == 1
+    check_history(session)
+
+
+def statements(call: Any) -> int:
+    sent: list[str] = []
+
+    def note(_c: Any, _u: Any, statement: str, *_: Any) -> None:
+        sent.append(statement)
+
+    sa_event.listen(Engine, "before_cursor_execute", note)
+    try:
+        call()
+    finally:
+        sa_event.remove(Engine, "before_cursor_execute", note)
+    return len([one for one in sent if re.search(r"\b(targets|ticket_promises|calendars|calendar_versions)\b", one)])
+
+
+def test_without_targets_a_transaction_asks_once_however_many_tickets(make: Any, cast: Any, session: Any) -> None:
+    session.commit()
+
+    def many() -> None:
+        for _number in range(5):
+            ticket = make.ticket(cast.support)
+            ticket.prioritise(cast.ann, 2)
+
+    asked = statements(many)
+    assert asked == 1
+
+
+def test_claims_notes_and_tags_ask_nothing(make: Any, cast: Any, session: Any) -> None:
+    target(session, first_seconds=HOUR)
+    ticket = make.ticket(cast.support)
+    session.commit()
+    ticket.title  # noqa: B018 - reads the row again, which is not what is measured
+
+    def work() -> None:
+        ticket.claim(cast.ann)
+        ticket.note(cast.ann, "смотрю")
+        ticket.retag(cast.ann, ["оплата"])
+        ticket.release(cast.ann)
+
+    before = session.scalar(select(Event.id).order_by(Event.id.desc()).limit(1))
+    assert statements(work) == 0
+    assert session.scalar(select(Event.id).order_by(Event.id.desc()).limit(1)) > before
+
+
+def test_clock_of_the_database_is_back(session: Any) -> None:
+    assert timedelta(0) <= clock.now() - session.scalar(text("SELECT now()")) < timedelta(minutes=5)
