@@ -5,13 +5,16 @@ long; and a form of millions of fields must not be taken apart. Flask's own limi
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
-from flask import Flask, request
+from flask import Flask, current_app, request
 from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
 
 from helpdesk.auth import cookie_name
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 LARGEST_FORM = 3 * 1024 * 1024  # the longest reply, every letter of it escaped
 MOST_FIELDS = 2000
@@ -27,6 +30,8 @@ def init_app(app: Flask) -> None:
 
 def read_body() -> None:
     """Read the body and take a form apart. Raises RequestEntityTooLarge or RequestTimeout."""
+    if is_read_by_view():
+        return
     if not request.content_length and "Transfer-Encoding" not in request.headers:
         return
     if cookie_name() not in request.cookies:
@@ -38,6 +43,17 @@ def read_body() -> None:
         if request.mimetype == "application/x-www-form-urlencoded" and request.get_data().count(b"&") >= MOST_FIELDS:
             raise RequestEntityTooLarge
         request.form  # noqa: B018 - reads it
+
+
+def reads_its_body(view: View) -> View:
+    """Mark a view that takes no form and reads the body itself, within limits of its own."""
+    view.reads_its_body = True  # type: ignore[attr-defined]  # functions may carry what they like
+    return view
+
+
+def is_read_by_view() -> bool:
+    """Whether the body of this request is left to its view."""
+    return getattr(current_app.view_functions.get(request.endpoint or ""), "reads_its_body", False)
 
 
 @contextmanager

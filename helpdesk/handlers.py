@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import BadRequest, HTTPException
 
+from helpdesk.bodies import is_read_by_view
 from helpdesk.csrf import PageGuard
 from helpdesk.db import db
 from helpdesk.errors import HelpdeskError
@@ -51,7 +52,8 @@ def init_app(app: Flask) -> None:
     @app.before_request
     def refuse_nul() -> None:
         # PostgreSQL stores no NUL in text, and no keyboard writes one.
-        given = [*request.args.values(), *request.form.values(), *(request.view_args or {}).values()]
+        form = [] if is_read_by_view() else request.form.values()
+        given = [*request.args.values(), *form, *(request.view_args or {}).values()]
         if any(isinstance(value, str) and "\x00" in value for value in given):
             raise BadRequest(_("The request holds a character that cannot be stored."))
 
