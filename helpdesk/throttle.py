@@ -56,6 +56,13 @@ def count_try(*tries: tuple[Limit, str]) -> None:
         )
 
 
+def wait_after_try(limit: Limit, subject: str) -> int:
+    """Count one try and commit; the seconds to wait where that was one too many, 0 where it was not."""
+    wait = _count(limit, subject)
+    db.session.commit()
+    return wait
+
+
 def _count(limit: Limit, subject: str) -> int:
     """Seconds that the subject still has to wait after this try; 0 when it is within the limit."""
     fresh = insert(TryCount).values(key=limit.key(subject), count=1, until=SQL_NOW + limit.window)
@@ -68,7 +75,7 @@ def _count(limit: Limit, subject: str) -> int:
         },
     ).returning(TryCount.count, (TryCount.until - SQL_NOW).label("left"))
     count, left = db.session.execute(statement).one()
-    return int(left.total_seconds()) if count > limit.most else 0
+    return max(1, int(left.total_seconds())) if count > limit.most else 0
 
 
 def forget_tries(*tries: tuple[Limit, str]) -> None:
