@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 # Commands are imported when they are called: the parent process and `mail inspect` stay light.
 PLAIN_COMMANDS = {"run": "helpdesk.supervisor:run_command"}
 APP_COMMANDS = {
+    "backup": "queues.cli_moving:backup",
+    "restore": "queues.cli_moving:restore",
     "migrate": "helpdesk.cli:migrate",
     "prepare": "helpdesk.cli_people:prepare",
     "worker": "queues.cli:worker",

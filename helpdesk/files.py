@@ -9,13 +9,14 @@ import fcntl
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import structlog
 from flask_babel import gettext as _
@@ -71,6 +72,17 @@ class Store:
             fresh.rename(path)
             _sync(path.parent)
 
+    def write_stream(self, sha256: str, source: IO[bytes]) -> None:
+        """Put a content of any size in place, durably; whoever calls has compared it with its name before."""
+        path = self.path(sha256)
+        self._make_folder(path.parent)
+        fresh = path.parent / f".{secrets.token_hex(8)}"
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            shutil.copyfileobj(source, file, 1024 * 1024)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.rename(path)
+
     def open(self, sha256: str) -> BinaryIO:
         """The content for reading. Raises FileNotFoundError."""
         return self.path(sha256).open("rb")
@@ -119,6 +131,30 @@ class Store:
                 return 0
             path.unlink()
             return 1
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """While the block runs, nothing is swept away: a copy is made of what a moment of the database names."""
+        self._make_folder(self.folder)
+        descriptor = os.open(self.folder / ".kept", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def sweeping(self) -> Iterator[bool]:
+        """Whether things may be swept away while the block runs: not while a copy is made."""
+        self._make_folder(self.folder)
+        descriptor = os.open(self.folder / ".kept", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield True
+        except BlockingIOError:
+            yield False
+        finally:
+            os.close(descriptor)
 
     @contextmanager
     def _lock(self, how: int) -> Iterator[None]:
@@ -269,14 +305,18 @@ def is_picture(blob: Blob) -> bool:
 def sweep(older_than: timedelta = timedelta(days=2)) -> int:
     """Remove contents that nothing has used for `older_than`, and files that never got a row; returns how many.
 
-    Commits by itself, batch by batch. Rows in use by a running transaction are left alone.
+    Commits by itself, batch by batch. Rows in use by a running transaction are left alone; while a backup is made,
+    everything is.
     """
-    removed = 0
-    while batch := _sweep_rows(older_than):
-        removed += batch
-    with transaction():
-        cutoff = (clock.now() - older_than).timestamp()
-    return removed + store().remove_stale(cutoff, _known)
+    with store().sweeping() as may_sweep:
+        if not may_sweep:
+            return 0
+        removed = 0
+        while batch := _sweep_rows(older_than):
+            removed += batch
+        with transaction():
+            cutoff = (clock.now() - older_than).timestamp()
+        return removed + store().remove_stale(cutoff, _known)
 
 
 def _known(names: Sequence[str]) -> set[str]:

@@ -21,6 +21,7 @@ from helpdesk.errors import Conflict, HelpdeskError, Refused
 from helpdesk.models import Attempt, Delivery, Message, OutboxItem, Ticket, User
 from helpdesk.models.message import DeliveryState
 from helpdesk.models.ticket import header_hash
+from helpdesk.queries.readable import ticket_id_of
 from queues import breakers
 from queues.channels import adapter_for
 from queues.channels.base import Adapter, Bounce, DeliveryError, Outbound, Receipt, Secrets
@@ -39,6 +40,7 @@ _WITH_ALL = (
 )
 ATTENTION = frozenset({DeliveryState.FAILED, DeliveryState.BOUNCED})
 RECORD_PAUSES = (0.1, 0.5, 2.0, 5.0, 15.0)  # seconds
+HELD_MARK = "held_since"  # in the envelope of an item that a restore made doubtful; see `queues.pause`
 MAY_TRY_AGAIN = frozenset({DeliveryState.FAILED, DeliveryState.UNKNOWN, DeliveryState.BOUNCED})
 
 
@@ -201,10 +203,10 @@ def _lock(which: Any) -> OutboxItem | None:
         .options(*_WITH_ALL)
         .execution_options(populate_existing=True)
     )
-    if item is not None and item.message.ticket_id is not None:
+    if item is not None and (ticket_id := ticket_id_of(item.message)) is not None:
         db.session.scalar(
             select(Ticket)
-            .where(Ticket.id == item.message.ticket_id)
+            .where(Ticket.id == ticket_id)
             .with_for_update(of=Ticket, key_share=True)
             .options(joinedload(Ticket.queue))
             .execution_options(populate_existing=True)
@@ -237,7 +239,8 @@ def _show(item: OutboxItem, state: DeliveryState, words: str, by: User | None) -
     message = item.message
     if message.delivery == state and message.delivery_note == (words or None):
         return
-    ticket = db.session.get(Ticket, message.ticket_id) if message.ticket_id else None
+    ticket_id = ticket_id_of(message)
+    ticket = db.session.get(Ticket, ticket_id) if ticket_id is not None else None
     if ticket is None:
         message.delivery, message.delivery_note = state, words or None
         return
@@ -289,6 +292,25 @@ def _settle_doubtful(item_id: int) -> int:
         return 1
 
 
+def set_aside(item_id: int, state: DeliveryState, words: str, mark: str | None, by: User | None = None) -> int:
+    """End an item without a try, as unknown or cancelled, in the present transaction; 1, or 0 where it is done with.
+
+    `mark` names what is noted in its envelope, None takes such marks away.
+    """
+    item = _lock(OutboxItem.id == item_id)
+    if item is None or item.state not in {*STILL_TO_SEND, DeliveryState.SENDING, DeliveryState.UNKNOWN}:
+        return 0
+    now = clock.now()
+    for delivery in item.deliveries:
+        if delivery.state in {*STILL_TO_SEND, DeliveryState.SENDING, DeliveryState.UNKNOWN}:
+            delivery.state, delivery.words, delivery.at = state, words, now
+    item.envelope = _without_mark(item.envelope) | ({mark: now.isoformat()} if mark else {})
+    item.state, item.last_error, item.finished_at = state, words, now
+    item.lease_until = item.lease_token = None
+    _show(item, state, words, by)
+    return 1
+
+
 def retry_failed(by: User, message: Message) -> None:
     """Try again now, with the same bytes, to reach those who did not get `message`, in the present transaction.
 
@@ -310,10 +332,15 @@ def retry_failed(by: User, message: Message) -> None:
     for delivery in missing:
         delivery.state = DeliveryState.QUEUED
     item.state = DeliveryState.QUEUED
+    item.envelope = _without_mark(item.envelope)
     item.attempts = 0
     item.trying_since = item.not_before = now
     item.lease_until = item.lease_token = item.dot_at = item.finished_at = item.last_error = None
     _show(item, DeliveryState.QUEUED, "", by)
+
+
+def _without_mark(envelope: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in envelope.items() if name != HELD_MARK}
 
 
 def _hurry(item: OutboxItem) -> None:
@@ -348,9 +375,9 @@ def place_of_bounce(bounce: Bounce) -> tuple[int, int | None] | None:
     which = _proved(bounce)
     if which is None:
         return None
-    query = select(OutboxItem.id, Message.ticket_id).join(Message, Message.id == OutboxItem.message_id)
+    query = select(OutboxItem.id, Message).join(Message, Message.id == OutboxItem.message_id)
     found = db.session.execute(query.where(which)).first()
-    return None if found is None else (found[0], found[1])
+    return None if found is None else (found[0], ticket_id_of(found[1]))
 
 
 def _reported(bounce: Bounce) -> OutboxItem | None:

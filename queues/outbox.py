@@ -26,7 +26,7 @@ from helpdesk import clock
 from helpdesk.db import db, transaction
 from helpdesk.models import Channel, Message, OutboxItem
 from helpdesk.models.message import DeliveryState
-from queues import breakers, delivery, system_mails
+from queues import breakers, delivery, pause, system_mails
 from queues.delivery import Taken
 
 log = structlog.get_logger(__name__)
@@ -43,8 +43,13 @@ PATIENCE_SECONDS = 5.0  # how long a drain that must end waits for what is under
 def drain(stopping: Callable[[], bool] = lambda: False) -> int:
     """Send what is due until nothing is; returns how many messages were handled. Safe in several processes at once.
 
+    While sending is paused nothing is taken.
+
     What is still under way when it must end goes on in its thread, under its lease.
     """
+    with transaction():
+        if pause.is_paused_now():
+            return 0
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # what a context in a thread is made from
     handled = system_mails.send_due(stopping)
     delivery.settle_lost()
@@ -70,6 +75,8 @@ def take(most: int, at_work: Mapping[int, int] | None = None) -> list[Taken]:
     rooms = {channel: MOST_PER_CHANNEL - count for channel, count in (at_work or {}).items()}
     full = {channel for channel, room in rooms.items() if room <= 0}
     with transaction():
+        if pause.is_paused_now():
+            return []
         waiting, to_probe = breakers.closed_ways()
         taken: list[Taken] = []
         for key, channel_ids in to_probe.items():
