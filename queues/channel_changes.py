@@ -25,6 +25,8 @@ def save_channel(
     _check_free(channel, values)
     changes: dict[str, Any] = apply(channel, values)
     before = dict(channel.settings or {})
+    if _reads_another_folder(channel, before, settings):
+        channel.reading = {"what": "ask"}
     for name, value in settings.items():
         if before.get(name) != value:
             changes[name] = [before.get(name), value]
@@ -36,26 +38,26 @@ def save_channel(
         channel.keep_secrets({name: value for name, value in {**kept, **fresh}.items() if value})
         changes |= dict.fromkeys(fresh, "changed")
     if changes:
-        _note(by, channel, changes)
+        note_change(by, channel, changes)
 
 
 def set_enabled(by: User, channel: Channel, enabled: bool) -> None:
     """Pause the channel or let it go on. While it is paused mail stays on its server."""
     if channel.enabled != enabled:
         channel.enabled = enabled
-        _note(by, channel, {"enabled": [not enabled, enabled]})
+        note_change(by, channel, {"enabled": [not enabled, enabled]})
 
 
 def note_sign_in(by: User, channel: Channel) -> None:
     """Record that somebody signed the mailbox in at its provider; the tokens are stored already."""
     channel.last_error = None
-    _note(by, channel, {"sign_in": "renewed"})
+    note_change(by, channel, {"sign_in": "renewed"})
 
 
 def try_parked_again(by: User, channel: Channel) -> None:
     """Forget the failures of parked mails, so that they are fetched again."""
     db.session.execute(delete(ParkedMail).where(ParkedMail.channel_id == channel.id))
-    _note(by, channel, {"parked": "tried again"})
+    note_change(by, channel, {"parked": "tried again"})
 
 
 def open_queue(by: User, project_id: int, name: str) -> Queue:
@@ -78,7 +80,20 @@ def _check_free(channel: Channel, values: Mapping[str, Any]) -> None:
         raise Refused(_("The channel %(name)s has this address already.", name=name))
 
 
-def _note(by: User, channel: Channel, changes: dict[str, Any]) -> None:
-    """Write the change down; the raised version makes whoever holds the channel take it up anew."""
+def _reads_another_folder(channel: Channel, before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether mail will come out of a folder of which nobody has said yet what is to be taken.
+
+    A name that never led to a folder was a slip: then what was chosen is meant for the right one.
+    """
+
+    def place(settings: dict[str, Any]) -> tuple[object, ...]:
+        return settings.get("imap_host"), settings.get("user") or settings.get("address"), settings.get("folder")
+
+    reached = bool(channel.cursor) or not before.get("imap_host")
+    return bool(after.get("imap_host")) and reached and place(before) != place(after)
+
+
+def note_change(by: User, channel: Channel, changes: dict[str, Any]) -> None:
+    """Write a change down; the raised version makes whoever holds the channel take it up anew."""
     channel.version = (channel.version or 0) + 1
     record_change(by.id, "channel", channel.id, channel.name, changes)

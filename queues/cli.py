@@ -1,5 +1,7 @@
 """Commands of the way of a message. Each imports what it needs when it is called."""
 
+from datetime import UTC, datetime
+
 import click
 
 from helpdesk.commands import needs_app
@@ -91,6 +93,18 @@ def deliver(context: click.Context, channel: str, sender: str | None, recipients
     code, words = deliver_safely(context.find_root().obj, channel, sys.stdin.buffer, sender, list(recipients))
     click.echo(words, err=code != 0)
     context.exit(code)
+
+
+@mail.command("rescan")
+@click.argument("channel")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="First day to read again; 14 days ago unless given.")
+@needs_app
+def rescan(channel: str, since: datetime | None) -> None:
+    """Read the taken mail of a mailbox again, and take what is missing here. CHANNEL is a channel's name."""
+    from queues.rescan import ask_by_name
+
+    begin = ask_by_name(channel, since.replace(tzinfo=UTC) if since else None)
+    click.echo(f"Mail since {begin:%Y-%m-%d} is read again; progress stands on the channel's page.")
 
 
 @click.command("demo")

@@ -185,8 +185,12 @@ def note_trouble(channel_id: int, words: str) -> None:
 
 
 def wanted(listens: Callable[[str, dict[str, Any]], bool]) -> dict[int, int]:
-    """Versions of the enabled channels that need a process to hold a connection, by id."""
-    query = select(Channel.id, Channel.kind, Channel.settings, Channel.version).where(Channel.enabled)
+    """Versions of the enabled channels that need a process to hold a connection, by id.
+
+    Those of which nobody has said yet what is to be taken in are left alone.
+    """
+    decided = Channel.reading["what"].astext.is_distinct_from("ask")
+    query = select(Channel.id, Channel.kind, Channel.settings, Channel.version).where(Channel.enabled, decided)
     with storing(), transaction():
         rows = db.session.execute(query).all()
     return {id_: version for id_, kind, settings, version in rows if listens(kind, settings)}

@@ -9,6 +9,7 @@ A row maps "METHOD rule" (exactly as Flask prints the rule) to who may pass:
     TICKET_SEE     who may see the ticket (its queue, or taking part in it); 404 for others
     TICKET_WORK    who may work in the ticket's queue; 403 for those who only see it, 404 for others
     QUEUE_SEE, QUEUE_WORK   the same for a queue
+    TOKEN          nobody who is signed in: the API takes tokens alone, see tests/api/test_rights.py
     OWN            SIGNED_IN, on a thing of one's own; 404 for everybody whose thing it is not
 
 "May pass" means any answer but 401, 403, 404, 405 and 5xx: a form may well refuse its empty fields (422). Where the
@@ -34,6 +35,7 @@ class Access(Enum):
     QUEUE_SEE = "sees the queue"
     QUEUE_WORK = "works in the queue"
     OWN = "own"
+    TOKEN = "token"
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Row:
 PUBLIC, SIGNED_IN, SUPERVISOR = Row(Access.PUBLIC), Row(Access.SIGNED_IN), Row(Access.SUPERVISOR)
 ADMINISTRATOR, TICKET_SEE, TICKET_WORK = Row(Access.ADMINISTRATOR), Row(Access.TICKET_SEE), Row(Access.TICKET_WORK)
 QUEUE_SEE, QUEUE_WORK, OWN = Row(Access.QUEUE_SEE), Row(Access.QUEUE_WORK), Row(Access.OWN)
+TOKEN = Row(Access.TOKEN)
 
 ROWS: dict[str, Row] = {
     # health and files
@@ -81,7 +84,13 @@ ROWS: dict[str, Row] = {
     "POST /profile/second-step/removal": SIGNED_IN,
     "GET /welcome/account": SIGNED_IN,
     "POST /welcome/account": SIGNED_IN,
+    "GET /availability": SIGNED_IN,
+    "POST /availability": Row(Access.SIGNED_IN, {"state": "available"}),
+    "GET /availability/bar": SIGNED_IN,
+    "GET /availability/switch": SIGNED_IN,
     # administration
+    "GET /admin/availability": ADMINISTRATOR,
+    "POST /admin/availability": ADMINISTRATOR,
     "GET /welcome": ADMINISTRATOR,
     "GET /people": ADMINISTRATOR,
     "POST /people": ADMINISTRATOR,
@@ -124,6 +133,60 @@ ROWS: dict[str, Row] = {
     "GET /admin/projects/<int:project_id>": ADMINISTRATOR,
     "POST /admin/projects/<int:project_id>": ADMINISTRATOR,
     "POST /admin/projects/<int:project_id>/rights": ADMINISTRATOR,
+    # the API: its screens, and its addresses for programs
+    "GET /api/docs": SIGNED_IN,
+    "GET /profile/tokens": SIGNED_IN,
+    "POST /profile/tokens": SIGNED_IN,
+    "POST /profile/tokens/<int:token_id>/revocation": OWN,
+    "GET /admin/api": ADMINISTRATOR,
+    "GET /admin/api/tokens/new": ADMINISTRATOR,
+    "POST /admin/api/tokens": ADMINISTRATOR,
+    "POST /admin/api/tokens/<int:token_id>/revocation": ADMINISTRATOR,
+    "GET /admin/webhooks/new": ADMINISTRATOR,
+    "POST /admin/webhooks": ADMINISTRATOR,
+    "GET /admin/webhooks/<int:webhook_id>": ADMINISTRATOR,
+    "GET /admin/webhooks/<int:webhook_id>/edit": ADMINISTRATOR,
+    "POST /admin/webhooks/<int:webhook_id>": ADMINISTRATOR,
+    "POST /admin/webhooks/<int:webhook_id>/activation": ADMINISTRATOR,
+    "POST /admin/webhooks/<int:webhook_id>/secret": ADMINISTRATOR,
+    "POST /admin/webhooks/<int:webhook_id>/tests": ADMINISTRATOR,
+    "POST /admin/webhooks/<int:webhook_id>/deliveries/<int:delivery_id>/repeats": ADMINISTRATOR,
+    "POST /admin/webhooks/<int:webhook_id>/removal": ADMINISTRATOR,
+    "GET /api/v1/openapi.json": PUBLIC,
+    "GET /api/v1/token": TOKEN,
+    "GET /api/v1/tickets": TOKEN,
+    "GET /api/v1/tickets/<int:ticket_id>": TOKEN,
+    "PATCH /api/v1/tickets/<int:ticket_id>": TOKEN,
+    "POST /api/v1/tickets/<int:ticket_id>/closure": TOKEN,
+    "POST /api/v1/tickets/<int:ticket_id>/reopening": TOKEN,
+    "POST /api/v1/tickets/<int:ticket_id>/pause": TOKEN,
+    "POST /api/v1/tickets/<int:ticket_id>/waking": TOKEN,
+    "GET /api/v1/tickets/<int:ticket_id>/events": TOKEN,
+    "GET /api/v1/tickets/<int:ticket_id>/messages": TOKEN,
+    "POST /api/v1/tickets/<int:ticket_id>/replies": TOKEN,
+    "POST /api/v1/tickets/<int:ticket_id>/notes": TOKEN,
+    "GET /api/v1/messages/<int:message_id>": TOKEN,
+    "GET /api/v1/customers": TOKEN,
+    "POST /api/v1/customers": TOKEN,
+    "GET /api/v1/customers/<int:customer_id>": TOKEN,
+    "PATCH /api/v1/customers/<int:customer_id>": TOKEN,
+    "POST /api/v1/customers/<int:customer_id>/identities": TOKEN,
+    "DELETE /api/v1/customers/<int:customer_id>/identities/<int:identity_id>": TOKEN,
+    "GET /api/v1/queues": TOKEN,
+    "POST /api/v1/claims": TOKEN,
+    "POST /api/v1/queues/<int:queue_id>/claims": TOKEN,
+    "POST /api/v1/tickets/<int:ticket_id>/claims": TOKEN,
+    "POST /api/v1/tickets/<int:ticket_id>/release": TOKEN,
+    "POST /api/v1/tickets/<int:ticket_id>/handover": TOKEN,
+    "POST /api/v1/tickets/<int:ticket_id>/move": TOKEN,
+    "GET /api/v1/webhooks": TOKEN,
+    "POST /api/v1/webhooks": TOKEN,
+    "GET /api/v1/webhooks/<int:webhook_id>": TOKEN,
+    "PATCH /api/v1/webhooks/<int:webhook_id>": TOKEN,
+    "DELETE /api/v1/webhooks/<int:webhook_id>": TOKEN,
+    "GET /api/v1/webhooks/<int:webhook_id>/deliveries": TOKEN,
+    "POST /api/v1/webhooks/<int:webhook_id>/tests": TOKEN,
+    "POST /api/v1/webhooks/<int:webhook_id>/deliveries/<int:delivery_id>/repeats": TOKEN,
     # queues and the rail
     "GET /queues": SIGNED_IN,
     "GET /queues/mine": SIGNED_IN,
@@ -177,6 +240,10 @@ ROWS: dict[str, Row] = {
     "POST /admin/channels/<int:channel_id>/check": ADMINISTRATOR,
     "POST /admin/channels/<int:channel_id>/parked": ADMINISTRATOR,
     "POST /admin/channels/<int:channel_id>/pause": ADMINISTRATOR,
+    "GET /admin/channels/<int:channel_id>/reading": ADMINISTRATOR,
+    "POST /admin/channels/<int:channel_id>/reading": ADMINISTRATOR,
+    "POST /admin/channels/<int:channel_id>/reader": ADMINISTRATOR,
+    "POST /admin/channels/<int:channel_id>/rescan": ADMINISTRATOR,
     "POST /admin/channels/<int:channel_id>/resumption": ADMINISTRATOR,
     "POST /admin/channels/<int:channel_id>/sign-in": ADMINISTRATOR,
     # the way of a message

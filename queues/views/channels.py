@@ -24,7 +24,9 @@ from queues.channels.email import oauth
 from queues.channels.email.adapter import EmailAdapter
 from queues.channels.email.presets import OWN, PRESETS, preset
 from queues.channels.email.settings import MailboxSettings
+from queues.connecting import is_undecided
 from queues.secrets import StoredSecrets
+from queues.views import mailbox_reading
 from queues.views.mailbox_form import NEW_QUEUE, MailboxForm, form_for, read_secrets, read_settings
 
 pages = Blueprint("channels", __name__)
@@ -48,6 +50,8 @@ def health(channel: Channel) -> tuple[str, str]:
         return "", _("paused")
     if not adapter_for(channel.kind).listens(channel.settings):
         return "green", _("open")
+    if is_undecided(channel):
+        return "amber", _("not connected yet")
     if channel.last_error:
         return "red", _("in trouble")
     if channel.last_contact_at is None:
@@ -95,9 +99,17 @@ def check(channel_id: int) -> ResponseReturnValue:
     settings = {"address": channel.address, **channel.settings}
     db.session.commit()  # no transaction is open while other servers are asked
     steps = adapter.check(settings, secrets)
+    channel = _channel(channel_id)
+    question = _question(channel) if all(step.ok for step in steps) and is_undecided(channel) else {}
     if "HX-Request" in request.headers:
-        return render_template("channels/_steps.html", steps=steps)
-    return _page(_channel(channel_id), channel.settings.get("provider", OWN), steps=steps)
+        return render_template("channels/_checked.html", steps=steps, channel=channel, question=question)
+    return _page(channel, channel.settings.get("provider", OWN), steps=steps, question=question)
+
+
+def _question(channel: Channel) -> dict[str, object]:
+    """What the template needs to ask which mail becomes tickets."""
+    survey, trouble = mailbox_reading.look(channel)
+    return {"form": mailbox_reading.form_for(_channel(channel.id)), "survey": survey, "trouble": trouble}
 
 
 @pages.post("/admin/channels/<int:channel_id>/pause")
@@ -194,12 +206,21 @@ def _save(channel: Channel, provider: str) -> ResponseReturnValue:
     except Refused as error:
         db.session.rollback()
         return _page(channel, provider, form, fault=error.message), 422
-    told(_("Saved. Check it now: the button tries every step."))
+    told(
+        _("Saved. Check it now: when every step is fine, you say which mail becomes tickets.")
+        if is_undecided(channel)
+        else _("Saved. Check it now: the button tries every step.")
+    )
     return redirect(url_for("channels.show", channel_id=channel.id), 303)
 
 
 def _page(
-    channel: Channel, provider: str, form: MailboxForm | None = None, fault: str = "", steps: object = None
+    channel: Channel,
+    provider: str,
+    form: MailboxForm | None = None,
+    fault: str = "",
+    steps: object = None,
+    question: dict[str, object] | None = None,
 ) -> str:
     parked = select(ParkedMail).where(ParkedMail.channel_id == (channel.id or 0)).order_by(ParkedMail.uid)
     return render_template(
@@ -214,6 +235,9 @@ def _page(
         outgoing=installation().outgoing,
         fault=fault,
         steps=steps,
+        question=question,
+        mailbox=mailbox_reading.tell(channel),
+        rescan_form=mailbox_reading.rescan_form(),
     )
 
 
