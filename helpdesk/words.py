@@ -3,6 +3,7 @@
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from helpdesk.models.availability import LEFT, Availability
 from helpdesk.models.ticket.states import KIND, State
 
 # Lazy, so that a word costs one look into the catalog and not one for each of its neighbours: lists ask often.
@@ -37,6 +38,38 @@ DELIVERIES = {
     "failed": _l("failed"),
     "bounced": _l("came back"),
 }
+
+
+AVAILABILITIES = {
+    Availability.AVAILABLE: _l("Available"),
+    Availability.AWAY: _l("Away"),
+    Availability.OFFLINE: _l("Offline"),
+}
+AVAILABILITY_TONES = {Availability.AVAILABLE: "green", Availability.AWAY: "amber", Availability.OFFLINE: ""}
+# What is offered as a reason at first is stored in English and told in each reader's language.
+AWAY_REASONS = {
+    "Break": _l("Break"),
+    "Lunch": _l("Lunch"),
+    "Training": _l("Training"),
+    "Meeting": _l("Meeting"),
+    LEFT: _l("no open page"),
+}
+
+
+def availability(state: str, reason: str = "") -> dict[str, str]:
+    """Whether somebody is here, as templates show it: code, name, tone of a chip, reason."""
+    code = Availability(state)
+    return {
+        "code": code.value,
+        "name": str(AVAILABILITIES[code]),
+        "tone": AVAILABILITY_TONES[code],
+        "reason": away_reason(reason),
+    }
+
+
+def away_reason(reason: str) -> str:
+    """A reason to be away in the reader's language, where it is one of those offered at first."""
+    return str(AWAY_REASONS.get(reason, reason))
 
 
 def state_name(code: str) -> str:

@@ -122,7 +122,7 @@ def _watch() -> datetime:
 
 
 def in_reach(by: User, owner: User) -> Select[tuple[Ticket]]:
-    """The open tickets of `owner` that `by` may give back or hand over: their own, or in queues that `by` supervises."""
+    """The open tickets of `owner` that `by` may give back or hand over: one's own, or where `by` supervises."""
     mine = true() if by.id == owner.id else Ticket.queue_id.in_(permissions.queue_ids(by, Right.SUPERVISE))
     return staff.open_tickets(owner).where(mine)
 

@@ -5,6 +5,8 @@ from importlib import import_module
 from flask import Flask
 
 NOUNS = (
+    "api_admin",
+    "availability",
     "categories",
     "customer_texts",
     "customers",
@@ -33,6 +35,8 @@ NOUNS = (
     "supervision",
     "texts",
     "tickets",
+    "tokens",
+    "webhooks",
     "welcome",
 )
 
@@ -40,10 +44,11 @@ NOUNS = (
 def init_app(app: Flask) -> None:
     """Register the pages of the desk."""
     from helpdesk import shell
-    from helpdesk.views import administration, rail
+    from helpdesk.views import administration, availability, rail
 
     shell.init_app(app)
     rail.init_app(app)
+    availability.init_app(app)
     administration.init_app(app)
     for noun in NOUNS:
         app.register_blueprint(import_module(f"helpdesk.views.{noun}").pages)
