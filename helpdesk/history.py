@@ -186,9 +186,11 @@ def _rule(payload: Payload, names: Names) -> str:
 
 TEXTS: dict[str, Callable[[Payload, Names], str]] = {
     "ticket.opened": _opened,
-    "message.inbound": lambda p, n: (
-        _("The customer wrote") if p.get("nature") == "human" else _("An automatic message came")
-    ),
+    "message.inbound": lambda p, n: {
+        "human": _("The customer wrote"),
+        "call": _("News of a phone call"),
+        "missed-call": _("A call that nobody answered"),
+    }.get(p.get("nature", ""), _("An automatic message came")),
     "message.copy": lambda p, n: _("The same mail also came to %(address)s", address=p["address"]),
     "message.forward_answered": lambda p, n: _("An answer to a forwarded message came, for colleagues only"),
     "ticket.participant": lambda p, n: (
@@ -197,6 +199,7 @@ TEXTS: dict[str, Callable[[Payload, Names], str]] = {
         else _("%(name)s takes part in the conversation no more", name=p["address"])
     ),
     "message.reply": lambda p, n: _("Automatic answer sent") if p.get("automatic") else _("Reply written"),
+    "message.beside": lambda p, n: _("Written to the customer without reopening the ticket"),
     "message.reply_undone": lambda p, n: _("Reply taken back before it was sent"),
     "message.note": lambda p, n: _("Note added"),
     "ticket.claimed": _claimed,

@@ -26,11 +26,13 @@ from helpdesk.models.event import CameAgain
 from helpdesk.models.former import carry_numbers, marks_in
 from helpdesk.models.message import Blob
 from helpdesk.models.ticket import State, header_hash, lock_conversation, reserve_numbers
-from queues import acknowledge, delivery, held_back, system_mails
-from queues.channels.base import File, Understood
+from helpdesk.queries.readable import ticket_id_of
+from queues import acknowledge, calls, delivery, held_back, system_mails
+from queues.channels.base import Delivered, File, Understood
 from queues.copies import SAME_MAIL, Copies, addressed_channel, goes_before, named_channels
 from queues.follow_up import Way, place
 from queues.known import Known
+from queues.lasting import find_or_make
 from queues.proofs import BY_FORMER, BY_NUMBER, Claimed, Proof, claimed, is_answer_to_forward, is_our_own, prove
 from queues.routing import Route
 from queues.way_in import JOINED, WayIn, is_new, rule_name
@@ -64,30 +66,41 @@ def interpret(understood: Sequence[tuple[InboundEvent, Understood]]) -> dict[int
     that have to wait a moment for an older one are held back and not among them.
     """
     with db.session.no_autoflush:
+        receipts = [(event, told) for event, message in understood if (told := message.delivered) is not None]
+        understood = [pair for pair in understood if pair[1].delivered is None]
         copies = Copies.hold(understood)
-        placings, known = _prepare(understood, copies)
+        placings, known = _prepare(understood, copies, receipts)
         waits = held_back.choose([(placing.event, placing.claims) for placing in placings], known)
         placings = [placing for placing in placings if placing.event.id not in waits]
         fresh = [p for p in placings if copies.first(p.event) is None]
         way_in = WayIn.load([(p.event, p.message, p.customer) for p in fresh])
-        return {p.event.id: _place(p, known, copies, way_in) for p in placings}
+        ends = {p.event.id: _place(p, known, copies, way_in) for p in placings}
+        return ends | {event.id: delivery.note_receipt(event.channel_id, told) for event, told in receipts}
 
 
-def _prepare(understood: Sequence[tuple[InboundEvent, Understood]], copies: Copies) -> tuple[list[Placing], Known]:
+def _prepare(
+    understood: Sequence[tuple[InboundEvent, Understood]],
+    copies: Copies,
+    receipts: Sequence[tuple[InboundEvent, Delivered]],
+) -> tuple[list[Placing], Known]:
     """Find out who wrote, store the files, and fetch what the messages point at, for all of them at once."""
     messages = [message for _event, message in understood]
     people = [
-        (message.namespace, message.sender or _unknown(event), message.sender_name) for event, message in understood
+        (message.namespace, message.sender, message.sender_name) if message.sender else ("email", _unknown(event), "")
+        for event, message in understood
     ]
     customers = Customer.for_identities(people)
     blobs = iter(files.put_many([file.content for message in messages for file in message.files]))
     claims = [_claims(event, message) for event, message in understood]
     bounced = dict(filter(None, (delivery.place_of_bounce(message.bounce) for message in messages if message.bounce)))
+    bounced |= dict(filter(None, (delivery.place_of_receipt(event.channel_id, told) for event, told in receipts)))
+    keyed = [(event, message, customer) for (event, message), customer in zip(understood, customers, strict=True)]
     known = Known.load(
         claims,
         [header_hash(message.header_id) for message in messages if message.header_id],
         bounced,
         copies.tickets(),
+        find_or_make(keyed),
     )
     for model in (Message, Conversation, Ticket):
         reserve_ids(model, len(messages))
@@ -124,7 +137,7 @@ def _place(placing: Placing, known: Known, copies: Copies, way_in: WayIn) -> str
         return _came_again(placing, first, known)
     channel = placing.channel
     reported = delivery.note_bounce(message.bounce) if message.bounce else None
-    proof = _of_bounce(reported, known) or prove(message, placing.claims, known)
+    proof = _of_bounce(reported, known) or _of_conversation(placing, known) or prove(message, placing.claims, known)
     if is_answer_to_forward(message, placing.claims, proof, known):
         _keep_internal(placing, proof, known)
         return None
@@ -132,12 +145,17 @@ def _place(placing: Placing, known: Known, copies: Copies, way_in: WayIn) -> str
         placing.where = way_in.route(event, message, placing.customer, channel)
         if placing.where.dropped_by is not None:
             return rule_name(placing.where.dropped_by)
-    conversation = _conversation(placing, channel, proof)
+    conversation = known.lasting(event.id) or _conversation(placing, channel, proof)
+    if message.call is not None:
+        told = calls.take(conversation, message)
+        if told is None:
+            return calls.NOTHING_NEW
+        message = placing.message = told
     way, ticket = place(known.tickets_in(conversation), _weight(message, reported), event.received_at)
     way = _by_rules(way, ticket, placing, way_in)
     if message.language and placing.customer.language is None and message.nature == "human":
         placing.customer.language = message.language
-    row = _write(placing, conversation, proof)
+    row = _write(placing, conversation, proof, MessageKind.SYSTEM if message.call else MessageKind.INBOUND)
     _take_part(conversation, message, proof, known)
     ticket = _apply(way, ticket, conversation, placing)
     _belongs(row, ticket, placing)
@@ -231,8 +249,18 @@ def _unknown(event: InboundEvent) -> str:
 
 def _of_bounce(reported: Message | None, known: Known) -> Proof | None:
     """A delivery report belongs to the ticket of the message that it reports on."""
-    ticket = known.ticket(reported.ticket_id) if reported is not None and reported.ticket_id is not None else None
+    ticket_id = ticket_id_of(reported) if reported is not None else None
+    ticket = known.ticket(ticket_id) if ticket_id is not None else None
     return Proof(ticket, "delivery report") if ticket is not None else None
+
+
+def _of_conversation(placing: Placing, known: Known) -> Proof | None:
+    """What names a lasting conversation belongs there, whatever else it claims."""
+    conversation = known.lasting(placing.event.id)
+    if conversation is None:
+        return None
+    tickets = (ticket for ticket in known.tickets_in(conversation) if ticket.state != State.MERGED)
+    return Proof(next(tickets, None), "conversation")
 
 
 def _weight(message: Understood, reported: Message | None) -> str:

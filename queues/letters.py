@@ -9,11 +9,16 @@ from helpdesk import files
 from helpdesk.customer_texts import LANGUAGES, closing, fill
 from helpdesk.db import db
 from helpdesk.models import Attachment, Message, MessageKind, OutboxItem, Participant, Queue, Ticket
+from helpdesk.models.channel import is_own_address
+from helpdesk.models.ticket.accompanied import ON_BEHALF
 from queues.channels.base import Earlier, File, Letter
 
 
 def write_letter(item: OutboxItem) -> Letter:
-    """The letter for an outbox item, in the present transaction. Raises NotFound when a file of it is gone."""
+    """The letter for an outbox item, in the present transaction. Raises NotFound when a file of it is gone.
+
+    What is written beside all tickets bears the marks of the conversation's last one, so that answers find it.
+    """
     message = item.message
     ticket = _ticket(message)
     queue = ticket.queue if ticket else item.channel.queue
@@ -26,7 +31,7 @@ def write_letter(item: OutboxItem) -> Letter:
     return Letter(
         item_id=item.id,
         message_id=message.id,
-        ticket_id=message.ticket_id,
+        ticket_id=ticket.id if ticket else None,
         number=ticket.number if ticket else "",
         address=item.channel.address,
         to=_named(message, to),
@@ -53,10 +58,12 @@ def write_letter(item: OutboxItem) -> Letter:
 
 
 def _ticket(message: Message) -> Ticket | None:
-    """The message's ticket with queue, project and customer, in one round trip."""
+    """The message's ticket, or the last one of its conversation, with queue, project and customer in one round trip."""
     with_all = (joinedload(Ticket.queue).joinedload(Queue.project), joinedload(Ticket.customer))
-    query = select(Ticket).where(Ticket.id == message.ticket_id).options(*with_all)
-    return db.session.scalar(query) if message.ticket_id else None
+    which = Ticket.id == message.ticket_id
+    if message.ticket_id is None:
+        which = Ticket.conversation_id == message.conversation_id
+    return db.session.scalar(select(Ticket).where(which).order_by(Ticket.id.desc()).limit(1).options(*with_all))
 
 
 def language_of(ticket: Ticket | None, queue: Queue, heard: Message | None = None) -> str:
@@ -87,7 +94,10 @@ def _answered(message: Message) -> Message | None:
         .limit(1)
     )
     heard = earlier.where(
-        Message.kind == MessageKind.INBOUND, Message.nature == "human", ~Message.facts.has_key("non_participant")
+        Message.kind == MessageKind.INBOUND,
+        Message.nature == "human",
+        ~Message.facts.has_key("non_participant"),
+        ~Message.facts.has_key(ON_BEHALF),
     )
     return db.session.scalar(heard) or db.session.scalar(earlier.where(Message.kind == MessageKind.REPLY))
 
@@ -96,10 +106,10 @@ def _addresses(item: OutboxItem, ticket: Ticket | None, answered: Message | None
     to, cc = list(item.envelope.get("to") or []), list(item.envelope.get("cc") or [])
     if to or cc:
         return to, cc
-    if answered is not None and answered.kind == MessageKind.INBOUND:
+    if answered is not None and answered.kind == MessageKind.INBOUND and not is_own_address(reply_address(answered)):
         return [reply_address(answered)], []
     mails = [one.value for one in ticket.customer.identities if one.namespace == "email"] if ticket else []
-    return mails[:1], []
+    return [one for one in mails if not is_own_address(one)][:1], []
 
 
 def _named(message: Message, addresses: list[str]) -> list[tuple[str, str]]:

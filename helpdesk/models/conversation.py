@@ -1,11 +1,18 @@
 """Conversations: the lasting exchange that the customer sees."""
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, literal_column
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from helpdesk.db import Id, Model, Now
 from helpdesk.models.channel import Channel
 from helpdesk.models.customer import Customer
+
+if TYPE_CHECKING:
+    from helpdesk.models.message import Message
+    from helpdesk.models.user import User
+    from helpdesk.models.writing import Reply
 
 
 class Conversation(Model):
@@ -26,6 +33,15 @@ class Conversation(Model):
     channel: Mapped[Channel] = relationship()
     customer: Mapped[Customer] = relationship()
     participants: Mapped[list["Participant"]] = relationship(back_populates="conversation", order_by="Participant.id")
+
+    def write(self, by: "User", reply: "Reply") -> "Message":
+        """Write to the customer on no ticket, so that none is reopened. Whether `by` may is the caller's to check.
+
+        Raises Conflict while a ticket of the conversation is active (`ticket_id`), Refused for what cannot be sent.
+        """
+        from helpdesk.models.beside import write_beside  # it knows tickets and messages, which know conversations
+
+        return write_beside(self, by, reply)
 
 
 class Participant(Model):

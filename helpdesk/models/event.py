@@ -115,6 +115,13 @@ class Replied(Fact, kind="message.reply"):
 
 
 @dataclass(frozen=True)
+class WroteBeside(Fact, kind="message.beside"):
+    """An operator wrote to the customer without reopening the ticket."""
+
+    message_id: int
+
+
+@dataclass(frozen=True)
 class ReplyUndone(Fact, kind="message.reply_undone"):
     """A reply was taken back before it left."""
 

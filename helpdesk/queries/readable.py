@@ -1,7 +1,7 @@
 """Messages and files through what a user may see: access is the lookup."""
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 
 from helpdesk.db import db
 from helpdesk.errors import NotFound
@@ -16,6 +16,13 @@ def readable(user: User) -> ColumnElement[bool]:
         and_(Message.ticket_id.is_(None), Ticket.conversation_id == Message.conversation_id),
     )
     return exists().where(seen, visible(user))
+
+
+def ticket_id_of(message: Message) -> int | None:
+    """The ticket that shows a message: its own, or the last one of its conversation for what stands beside them all."""
+    if message.ticket_id is not None:
+        return message.ticket_id
+    return db.session.scalar(select(func.max(Ticket.id)).where(Ticket.conversation_id == message.conversation_id))
 
 
 def get_message(user: User, message_id: int) -> Message:

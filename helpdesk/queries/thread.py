@@ -2,11 +2,23 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import exists, select, true, union_all
 from sqlalchemy.orm import joinedload, selectinload
 
 from helpdesk.db import db
-from helpdesk.models import Customer, Event, Message, OutboxItem, Ticket, TicketPerson, User
+from helpdesk.models import (
+    Channel,
+    Customer,
+    Event,
+    InboundEvent,
+    InboundState,
+    Message,
+    OutboxItem,
+    Ticket,
+    TicketPerson,
+    User,
+)
+from helpdesk.models.ticket.accompanied import ON_BEHALF
 from helpdesk.permissions import visible
 
 PAGE = 60
@@ -14,19 +26,47 @@ MOST_EVENTS = 60
 
 
 def messages(ticket: Ticket, before: int | None = None) -> tuple[list[Message], int | None]:
-    """The latest messages of the ticket in the order they were said, and the id before which older ones stand."""
+    """The latest messages of the ticket in the order they were said, and the id before which older ones stand.
+
+    The last ticket of a conversation also shows what was written beside all tickets.
+    """
+    earlier = Message.id < before if before is not None else true()
+    newer = exists().where(Ticket.conversation_id == ticket.conversation_id, Ticket.id > ticket.id)
+    general = (Message.ticket_id.is_(None), Message.conversation_id == ticket.conversation_id, ~newer)
+    parts = [
+        select(Message.id).where(*which, earlier).order_by(Message.id.desc()).limit(PAGE + 1)
+        for which in ((Message.ticket_id == ticket.id,), general)
+    ]
+    shown = union_all(*(select(part.subquery().c.id) for part in parts)).subquery()
     query = (
         select(Message)
-        .where(Message.ticket_id == ticket.id)
+        .join(shown, shown.c.id == Message.id)
         .options(joinedload(Message.user), joinedload(Message.customer), selectinload(Message.attachments))
         .order_by(Message.id.desc())
         .limit(PAGE + 1)
     )
-    if before is not None:
-        query = query.where(Message.id < before)
     found = list(db.session.scalars(query))
     older = found[PAGE - 1].id if len(found) > PAGE else None
     return found[:PAGE][::-1], older
+
+
+def copies_of(shown: Sequence[Message]) -> dict[int, list[str]]:
+    """To which other addresses of ours the mails among `shown` came as well, by message id."""
+    ids = [message.id for message in shown if message.kind == "inbound"]
+    if not ids:
+        return {}
+    copies = (
+        select(InboundEvent.message_id, Channel.address, Channel.name)
+        .join(Channel, Channel.id == InboundEvent.channel_id)
+        .where(InboundEvent.state == InboundState.DROPPED, InboundEvent.message_id.in_(ids))
+        .order_by(InboundEvent.id)
+    )
+    found: dict[int, list[str]] = {}
+    for message_id, address, name in db.session.execute(copies):
+        there = found.setdefault(message_id, [])
+        if (address or name) not in there:
+            there.append(address or name)
+    return found
 
 
 def outbox_of(shown: Sequence[Message]) -> dict[int, OutboxItem]:
@@ -59,10 +99,14 @@ def people(ticket: Ticket) -> list[User]:
 def last_inbound(ticket: Ticket) -> Message | None:
     """The latest message on the ticket that a person wrote, else the latest of any kind; none of a stranger's.
 
-    Whoever answers a forwarded mail, or found a reply address, is no participant: answers do not go to them by default.
+    Whoever found a reply address is no participant, and who forwarded what the customer had written speaks for them:
+    answers do not go there by default.
     """
     query = select(Message).where(
-        Message.ticket_id == ticket.id, Message.kind == "inbound", ~Message.facts.has_key("non_participant")
+        Message.ticket_id == ticket.id,
+        Message.kind == "inbound",
+        ~Message.facts.has_key("non_participant"),
+        ~Message.facts.has_key(ON_BEHALF),
     )
     human = query.where(Message.nature == "human").order_by(Message.id.desc()).limit(1)
     return db.session.scalar(human) or db.session.scalar(query.order_by(Message.id.desc()).limit(1))

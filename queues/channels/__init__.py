@@ -9,10 +9,11 @@ if TYPE_CHECKING:
 
 def adapters() -> "dict[str, Adapter]":
     """All kinds of channels by name."""
+    from queues.channels.desk.adapter import DeskAdapter
     from queues.channels.email.adapter import EmailAdapter
     from queues.channels.http.adapter import HttpAdapter
 
-    return {"email": EmailAdapter(), "http": HttpAdapter()}
+    return {"desk": DeskAdapter(), "email": EmailAdapter(), "http": HttpAdapter()}
 
 
 def adapter_for(kind: str) -> "Adapter":
