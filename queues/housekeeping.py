@@ -7,18 +7,19 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import CursorResult, Delete, Integer, Select, delete, func, select, text
+from sqlalchemy import CursorResult, Delete, Integer, Select, Update, delete, func, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from helpdesk.clock import SQL_NOW
 from helpdesk.config import settings
 from helpdesk.db import transaction
-from helpdesk.models import InboundEvent, InboundState, Queue, RawInput, Ticket
+from helpdesk.models import AnswerCount, InboundEvent, InboundState, Queue, RawInput, SenderCount, Ticket
 from helpdesk.models.idempotency import IdempotencyKey
 from helpdesk.models.session import IDLE_LIMIT, PasswordLink, UserSession
 from helpdesk.models.ticket.states import Kind, Priority
 from helpdesk.queries.line import waiting
 from helpdesk.throttle import sweep_try_counts
+from queues import mail_facts
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +27,7 @@ AT_ONCE = 200
 RAW_AT_ONCE = 500
 LINK_KEPT = timedelta(days=30)
 KEY_KEPT = timedelta(days=2)
+COUNT_KEPT = timedelta(days=2)  # answers to an address are counted for a day
 
 
 def wake_tickets() -> int:
@@ -48,7 +50,10 @@ def promote_tickets() -> int:
 
 
 def purge_raw() -> int:
-    """Forget the raw bytes of events that ended well longer ago than they are kept; quarantine is never touched."""
+    """Forget the raw bytes of events that ended well longer ago than they are kept, and what rules saw of them.
+
+    Quarantine is never touched.
+    """
     old = (
         select(InboundEvent.id)
         .join(RawInput, RawInput.event_id == InboundEvent.id)
@@ -59,17 +64,18 @@ def purge_raw() -> int:
         .order_by(InboundEvent.id)
         .limit(RAW_AT_ONCE)
     )
-    return _delete(delete(RawInput).where(RawInput.event_id.in_(old)))
+    gone = delete(RawInput).where(RawInput.event_id.in_(old)).returning(RawInput.event_id).cte("gone")
+    return _change(update(InboundEvent).where(InboundEvent.id == gone.c.event_id).values(facts=None))
 
 
 def forget_sessions() -> int:
     """Delete sessions that ended, links that were used or are too old, and counts of tries whose window is over."""
-    ended = _delete(
+    ended = _change(
         delete(UserSession).where(
             (UserSession.expires_at < SQL_NOW) | (UserSession.last_active_at < SQL_NOW - IDLE_LIMIT)
         )
     )
-    links = _delete(delete(PasswordLink).where(PasswordLink.expires_at < SQL_NOW - LINK_KEPT))
+    links = _change(delete(PasswordLink).where(PasswordLink.expires_at < SQL_NOW - LINK_KEPT))
     with transaction():
         sweep_try_counts()
     return ended + links
@@ -77,7 +83,13 @@ def forget_sessions() -> int:
 
 def forget_keys() -> int:
     """Forget what made a repeated click one act, once nobody can mean the same click any more."""
-    return _delete(delete(IdempotencyKey).where(IdempotencyKey.at < SQL_NOW - KEY_KEPT))
+    return _change(delete(IdempotencyKey).where(IdempotencyKey.at < SQL_NOW - KEY_KEPT))
+
+
+def forget_counts() -> int:
+    """Forget how much senders wrote, and how many automatic answers they got, once their time is over."""
+    mails = _change(delete(SenderCount).where(SenderCount.since < SQL_NOW - 2 * mail_facts.HOUR))
+    return mails + _change(delete(AnswerCount).where(AnswerCount.since < SQL_NOW - COUNT_KEPT))
 
 
 def fold_tallies() -> int:
@@ -129,7 +141,7 @@ def _still(due: Select[tuple[int]], ticket_id: int) -> Select[tuple[Ticket]]:
     return wanted.with_for_update(of=Ticket, key_share=True, skip_locked=True)
 
 
-def _delete(statement: Delete) -> int:
+def _change(statement: Delete | Update) -> int:
     with transaction() as session:
         done = session.execute(statement, execution_options={"synchronize_session": False})
         assert isinstance(done, CursorResult)

@@ -14,7 +14,8 @@ from sqlalchemy import case, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
 from helpdesk import clock
-from helpdesk.addresses import normalise_email, parent_domains
+from helpdesk.addresses import normalise_email
+from helpdesk.blocking import forms
 from helpdesk.db import db
 from helpdesk.models import BlockedSender, Channel, Customer, InboundEvent, SenderCount, State, Ticket
 from queues.channels.base import Understood
@@ -78,12 +79,6 @@ def gather(items: Sequence[tuple[InboundEvent, Understood, Customer]]) -> Gather
     had = exists().where(Ticket.customer_id == Customer.id, Ticket.state != State.SPAM)
     found.known_customers = set(db.session.scalars(select(Customer.id).where(Customer.id.in_(customers), had)))
     return found
-
-
-def forms(sender: str) -> list[str]:
-    """What an address may be blocked as, the nearest first: itself, then its domain and those above as `@domain`."""
-    domain = sender.rpartition("@")[2]
-    return [sender, *(f"@{each}" for each in parent_domains(domain))] if domain else []
 
 
 def _flooding(items: Sequence[tuple[InboundEvent, Understood, Customer]], projects: dict[int, int]) -> set[int]:

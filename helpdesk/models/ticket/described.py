@@ -41,6 +41,8 @@ class TicketTag(Model):
     ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id", ondelete="CASCADE"), primary_key=True)
     tag_id: Mapped[int] = mapped_column(ForeignKey("tags.id", ondelete="CASCADE"), primary_key=True, index=True)
 
+    ticket: Mapped["Ticket"] = relationship()  # so that the tag of a new ticket is written after the ticket
+
 
 class TicketLink(Model):
     """Two tickets that have to do with each other; `how` is follow-up, related, ..."""

@@ -25,7 +25,7 @@ class Ruled(Stateful):
             if fired.request_type:
                 self.request_type = fired.request_type
             for name in fired.tags or []:
-                db.session.add(TicketTag(ticket_id=self.id, tag_id=tag_id(name)))
+                db.session.add(TicketTag(ticket=self, tag_id=tag_id(name)))
 
     def file_as_spam(self, by: Actor, cause: str = BY_HAND) -> None:
         """Finish the ticket as spam: it is nobody's work, and nothing is ever answered on it.
