@@ -87,8 +87,11 @@ class Copies:
 
 
 def digest(message: Understood) -> bytes | None:
-    """What two copies of a mail have in common and two mails have not; None for a mail without a Message-ID."""
-    if not message.header_id:
+    """What two copies of a mail have in common and two mails have not.
+
+    None for a mail without a Message-ID, and for what is no mail: a chat's ids say nothing outside of its channel.
+    """
+    if not message.header_id or message.conversation_key:
         return None
     words = " ".join(f"{message.subject} {message.text}".split())
     files = sorted(hashlib.sha256(file.content).hexdigest() for file in message.files)

@@ -172,7 +172,7 @@ def _record_surely(taken: Taken, outcome: Receipt | DeliveryError) -> None:
 
 def _record(taken: Taken, outcome: Receipt | DeliveryError) -> None:
     with transaction():
-        item = _lock(OutboxItem.id == taken.item_id)
+        item = lock_item(OutboxItem.id == taken.item_id)
         if item is None or item.lease_token != taken.token:
             raise LeaseLost
         open_states = {*STILL_TO_SEND, item.state} - {DeliveryState.SENDING}  # "unknown" where we come back late
@@ -193,7 +193,7 @@ def _wait_for_channel(item: OutboxItem, verdict: Verdict, probe: bool) -> None:
     item.not_before = until
 
 
-def _lock(which: Any) -> OutboxItem | None:
+def lock_item(which: Any) -> OutboxItem | None:
     """An item and its ticket, both locked, in the order in which everybody locks them: the item first."""
     db.session.flush()  # what the present transaction has changed must not be lost by reading anew
     item = db.session.scalar(
@@ -231,14 +231,16 @@ def _settle(item: OutboxItem, verdict: Verdict, now: datetime) -> None:
     else:
         item.dot_at = None
         item.not_before = max(item.not_before, now) if verdict.channel_down else now + verdict.retry_in
-    _show(item, state, verdict.words, by=None)
+    show_state(item, state, verdict.words, by=None)
 
 
-def _show(item: OutboxItem, state: DeliveryState, words: str, by: User | None) -> None:
+def show_state(item: OutboxItem, state: DeliveryState, words: str, by: User | None) -> None:
     """Let people see a change: on the message, in the history, and, where nobody got it, as work again."""
     message = item.message
     if message.delivery == state and message.delivery_note == (words or None):
         return
+    if state == DeliveryState.SENT and message.delivery in {DeliveryState.DELIVERED, DeliveryState.READ}:
+        return  # the receipt was faster than the answer to what it is about
     ticket_id = ticket_id_of(message)
     ticket = db.session.get(Ticket, ticket_id) if ticket_id is not None else None
     if ticket is None:
@@ -279,7 +281,7 @@ def settle_lost() -> int:
 def _settle_doubtful(item_id: int) -> int:
     """The lease token stays: a sender that is merely slow may still come back with the truth."""
     with transaction():
-        item = _lock(OutboxItem.id == item_id)
+        item = lock_item(OutboxItem.id == item_id)
         if item is None or item.state != DeliveryState.SENDING or item.lease_until is None:
             return 0
         now = clock.now()
@@ -297,7 +299,7 @@ def set_aside(item_id: int, state: DeliveryState, words: str, mark: str | None, 
 
     `mark` names what is noted in its envelope, None takes such marks away.
     """
-    item = _lock(OutboxItem.id == item_id)
+    item = lock_item(OutboxItem.id == item_id)
     if item is None or item.state not in {*STILL_TO_SEND, DeliveryState.SENDING, DeliveryState.UNKNOWN}:
         return 0
     now = clock.now()
@@ -307,7 +309,7 @@ def set_aside(item_id: int, state: DeliveryState, words: str, mark: str | None, 
     item.envelope = _without_mark(item.envelope) | ({mark: now.isoformat()} if mark else {})
     item.state, item.last_error, item.finished_at = state, words, now
     item.lease_until = item.lease_token = None
-    _show(item, state, words, by)
+    show_state(item, state, words, by)
     return 1
 
 
@@ -317,7 +319,7 @@ def retry_failed(by: User, message: Message) -> None:
     What waits for its next try has it at once, also where its server was away. The caller rings the outbox's bell.
     Raises Refused when it never was to leave, Conflict when it is on its way or has arrived.
     """
-    item = _lock(OutboxItem.message_id == message.id)
+    item = lock_item(OutboxItem.message_id == message.id)
     if item is None:
         raise Refused(_("This message was never meant to be sent."))
     missing = [one for one in item.deliveries if one.state in MAY_TRY_AGAIN]
@@ -336,7 +338,7 @@ def retry_failed(by: User, message: Message) -> None:
     item.attempts = 0
     item.trying_since = item.not_before = now
     item.lease_until = item.lease_token = item.dot_at = item.finished_at = item.last_error = None
-    _show(item, DeliveryState.QUEUED, "", by)
+    show_state(item, DeliveryState.QUEUED, "", by)
 
 
 def _without_mark(envelope: dict[str, Any]) -> dict[str, Any]:
@@ -366,7 +368,7 @@ def note_bounce(bounce: Bounce) -> Message | None:
         delivery.state, delivery.code, delivery.words = DeliveryState.BOUNCED, bounce.status, bounce.words[:2000]
         delivery.at = clock.now()
         words = f"{delivery.address}: {words}" if len(item.deliveries) > 1 else words
-    _show(item, DeliveryState.BOUNCED, words, by=None)
+    show_state(item, DeliveryState.BOUNCED, words, by=None)
     return item.message
 
 
@@ -383,7 +385,7 @@ def place_of_bounce(bounce: Bounce) -> tuple[int, int | None] | None:
 def _reported(bounce: Bounce) -> OutboxItem | None:
     """The outbox item that a report is about, locked, if it proves that it saw our mail."""
     which = _proved(bounce)
-    return None if which is None else _lock(which)
+    return None if which is None else lock_item(which)
 
 
 def _proved(bounce: Bounce) -> ColumnElement[bool] | None:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from helpdesk.models import FollowUp, Ticket
 from helpdesk.models.ticket.states import Kind, State
 
-AUTOMATIC = frozenset({"auto-reply", "auto-generated", "report", "list", "bulk"})
+AUTOMATIC = frozenset({"auto-reply", "auto-generated", "report", "list", "bulk", "call"})
 
 
 class Way(StrEnum):

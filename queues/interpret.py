@@ -27,7 +27,7 @@ from helpdesk.models.former import carry_numbers, marks_in
 from helpdesk.models.message import Blob
 from helpdesk.models.ticket import State, header_hash, lock_conversation, reserve_numbers
 from helpdesk.queries.readable import ticket_id_of
-from queues import acknowledge, calls, delivery, held_back, system_mails
+from queues import acknowledge, calls, delivery, held_back, receipts, system_mails
 from queues.channels.base import Delivered, File, Understood
 from queues.copies import SAME_MAIL, Copies, addressed_channel, goes_before, named_channels
 from queues.follow_up import Way, place
@@ -66,22 +66,22 @@ def interpret(understood: Sequence[tuple[InboundEvent, Understood]]) -> dict[int
     that have to wait a moment for an older one are held back and not among them.
     """
     with db.session.no_autoflush:
-        receipts = [(event, told) for event, message in understood if (told := message.delivered) is not None]
+        told_of = [(event, told) for event, message in understood if (told := message.delivered) is not None]
         understood = [pair for pair in understood if pair[1].delivered is None]
         copies = Copies.hold(understood)
-        placings, known = _prepare(understood, copies, receipts)
+        placings, known = _prepare(understood, copies, told_of)
         waits = held_back.choose([(placing.event, placing.claims) for placing in placings], known)
         placings = [placing for placing in placings if placing.event.id not in waits]
         fresh = [p for p in placings if copies.first(p.event) is None]
         way_in = WayIn.load([(p.event, p.message, p.customer) for p in fresh])
         ends = {p.event.id: _place(p, known, copies, way_in) for p in placings}
-        return ends | {event.id: delivery.note_receipt(event.channel_id, told) for event, told in receipts}
+        return ends | {event.id: receipts.note_receipt(event.channel_id, told) for event, told in told_of}
 
 
 def _prepare(
     understood: Sequence[tuple[InboundEvent, Understood]],
     copies: Copies,
-    receipts: Sequence[tuple[InboundEvent, Delivered]],
+    told_of: Sequence[tuple[InboundEvent, Delivered]],
 ) -> tuple[list[Placing], Known]:
     """Find out who wrote, store the files, and fetch what the messages point at, for all of them at once."""
     messages = [message for _event, message in understood]
@@ -93,7 +93,7 @@ def _prepare(
     blobs = iter(files.put_many([file.content for message in messages for file in message.files]))
     claims = [_claims(event, message) for event, message in understood]
     bounced = dict(filter(None, (delivery.place_of_bounce(message.bounce) for message in messages if message.bounce)))
-    bounced |= dict(filter(None, (delivery.place_of_receipt(event.channel_id, told) for event, told in receipts)))
+    bounced |= dict(filter(None, (receipts.place_of_receipt(event.channel_id, told) for event, told in told_of)))
     keyed = [(event, message, customer) for (event, message), customer in zip(understood, customers, strict=True)]
     known = Known.load(
         claims,

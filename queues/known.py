@@ -14,7 +14,7 @@ from helpdesk import addresses
 from helpdesk.db import db
 from helpdesk.models import Conversation, FormerNumber, Identity, Message, OutboxItem, Participant, Ticket
 from helpdesk.models.customer import phone_region
-from helpdesk.models.ticket import lock_conversations
+from helpdesk.models.ticket import lock_conversation, lock_conversations
 from queues.channels.base import Understood
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class Known:
     """Tickets, participants and identities that a batch may need, by what messages say of them."""
 
     def __init__(self) -> None:
+        self._lasting: dict[int, int] = {}
         self._sent: dict[bytes, int] = {}
         self._tickets: dict[int, Ticket] = {}
         self._by_hash: dict[bytes, int] = {}
@@ -45,13 +46,16 @@ class Known:
         own_hashes: Collection[bytes],
         bounced: Mapping[int, int | None],
         copied: Collection[int] = (),
+        lasting: Mapping[int, int] | None = None,
     ) -> "Known":
         """Fetch what the claims point at, locked in the order in which everybody locks.
 
         `own_hashes` are of the messages' own ids, `bounced` maps outbox items that are reported on to their tickets,
-        `copied` are tickets that hold other copies of the messages.
+        `copied` are tickets that hold other copies of the messages, `lasting` conversations that events name by their
+        keys, by event id.
         """
         known = cls()
+        known._lasting = dict(lasting or {})
         hashes = {one for claim in claims for one in claim.hashes}
         known._read_hashes(hashes, set(own_hashes))
         keys = {key for claim in claims for key in claim.number_keys}
@@ -59,12 +63,17 @@ class Known:
         known._read_former({(claim.project_id, mark.key) for claim in claims for mark in claim.former})
         ids = signed | {one for one in bounced.values() if one is not None} | set(known._by_hash.values())
         ids |= set(known._by_former.values()) | set(copied)
-        conversations = known._find(ids, keys)
+        conversations = known._find(ids, keys) | set(known._lasting.values())
         lock_conversations(conversations)
         _lock_items(bounced)
         known._read_tickets(conversations)
         known._read_people()
         return known
+
+    def lasting(self, event_id: int) -> Conversation | None:
+        """The lasting conversation that an event names, which is locked."""
+        conversation_id = self._lasting.get(event_id)
+        return lock_conversation(conversation_id) if conversation_id is not None else None
 
     def ticket(self, ticket_id: int) -> Ticket | None:
         """The ticket with this id, or what it was merged into."""

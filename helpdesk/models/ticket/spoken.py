@@ -44,9 +44,12 @@ class Spoken(TicketCore):
     """Verbs of speech."""
 
     def hear(self, message: Message, nature: str, at: datetime) -> None:
-        """Take a customer's message that came in. Only a person's words run the clocks; a nudge moves nothing back."""
+        """Take a customer's message that came in, or news of a call.
+
+        Only a person's words, and a call that nobody answered, run the clocks; a nudge moves nothing back.
+        """
         with self.changing(message.customer, CustomerWrote(message.id, nature)):
-            if nature == "human" and self.kind != Kind.FINISHED:
+            if nature in {"human", "missed-call"} and self.kind != Kind.FINISHED:
                 self.last_customer_at = max(self.last_customer_at or at, at)
                 self.first_unanswered_at = min(self.first_unanswered_at or at, at)
 
