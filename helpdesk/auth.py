@@ -20,6 +20,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import Unauthorized
 
+from helpdesk.api.problems import is_api
 from helpdesk.browsers import browser_name
 from helpdesk.clock import SQL_NOW
 from helpdesk.config import settings
@@ -82,7 +83,12 @@ def prepare() -> ResponseReturnValue | None:
 
 
 def load_user(_request: Request) -> User | None:
-    """The user whose living, complete session the cookie names. Flask-Login asks once per request."""
+    """The user whose living, complete session the cookie names. Flask-Login asks once per request.
+
+    A request to the API shows a token instead (`helpdesk.api.callers`); there a cookie says nothing.
+    """
+    if is_api():
+        return None
     token = request.cookies.get(cookie_name())
     if not token:
         return None

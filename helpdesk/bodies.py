@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from flask import Flask, current_app, request
 from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
 
+from helpdesk.api.problems import is_api
 from helpdesk.auth import cookie_name
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -34,7 +35,9 @@ def read_body() -> None:
         return
     if not request.content_length and "Transfer-Encoding" not in request.headers:
         return
-    if cookie_name() not in request.cookies:
+    if is_api() and "Authorization" in request.headers:
+        request.max_content_length = LARGEST_FORM
+    elif cookie_name() not in request.cookies:
         request.max_content_length = LARGEST_OF_STRANGERS
     elif request.mimetype != "multipart/form-data":
         request.max_content_length = LARGEST_FORM

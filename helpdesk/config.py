@@ -52,6 +52,7 @@ class Settings(BaseSettings):
         "", repr=False, description="Secret that /metrics asks for. Empty: it answers this machine alone."
     )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="How much is logged.")
+    api_requests_per_minute: int = Field(600, ge=1, description="Requests that one token of the API may make a minute.")
     undo_seconds: int = Field(8, ge=0, le=120, description="Seconds in which a reply can be taken back.")
 
     @field_validator("outbound_allow", mode="before")

@@ -7,8 +7,9 @@ from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed
 
+from helpdesk.api import problems
 from helpdesk.bodies import is_read_by_view
 from helpdesk.csrf import PageGuard
 from helpdesk.db import db
@@ -26,7 +27,9 @@ def wants_json() -> bool:
 
 
 def answer_error(status: int, message: str, details: dict[str, object]) -> tuple[Response | str, int]:
-    """The same refusal as JSON, as a fragment for htmx, or as a page."""
+    """The same refusal as a problem document of the API, as JSON, as a fragment for htmx, or as a page."""
+    if problems.is_api():
+        return problems.answer(status, message, details), status
     if wants_json():
         return jsonify(error=message, **details), status
     if "HX-Request" in request.headers:
@@ -102,7 +105,7 @@ def init_app(app: Flask) -> None:
         return answer_error(*_refusal(state), {})
 
     @app.errorhandler(HTTPException)
-    def http_error(error: HTTPException) -> tuple[Response | str, int] | HTTPException:
+    def http_error(error: HTTPException) -> Response | HTTPException:
         if error.code is None or error.code < 400:
             return error
         db.session.rollback()
@@ -115,4 +118,7 @@ def init_app(app: Flask) -> None:
         }
         is_ours = error.description != type(error).description  # the library's own words are English only
         told = error.description if is_ours else sentences.get(error.code)
-        return answer_error(error.code, told or error.description or error.name, {})
+        response = app.make_response(answer_error(error.code, told or error.description or error.name, {}))
+        if isinstance(error, MethodNotAllowed):
+            response.allow.update(error.valid_methods or [])
+        return response

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 def init_app(app: "Flask") -> None:
     """Add channels, queues' URLs and the bells that ring after a commit to the desk."""
     from helpdesk import capabilities
-    from queues import lanes, views
+    from queues import api, lanes, views
     from queues.channels import adapters
 
     for kind, adapter in adapters().items():
         capabilities.register(kind, adapter)
     lanes.hear_commits()
     views.init_app(app)
+    api.init_app(app)

@@ -226,6 +226,11 @@ ROWS: dict[str, Row] = {
     "POST /tickets/<int:ticket_id>/waking": TICKET_WORK,
     "POST /messages/<int:message_id>/undo": TICKET_WORK,
     "POST /messages/<int:message_id>/retries": Row(Access.TICKET_WORK, absent=True),
+    # whether messages leave
+    "GET /admin/sending": ADMINISTRATOR,
+    "POST /admin/sending/pause": ADMINISTRATOR,
+    "POST /admin/sending/resumption": ADMINISTRATOR,
+    "POST /admin/sending/decisions": ADMINISTRATOR,
     # mail of channels without a server
     "GET /admin/outgoing": ADMINISTRATOR,
     "GET /admin/outgoing/<name>": Row(Access.ADMINISTRATOR, absent=True),

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, text
 
 from helpdesk.db import Base
-from helpdesk.models import CannedReply, Category, Message, Right
+from helpdesk.models import ApiToken, CannedReply, Category, Message, Right, Scope, Webhook, WebhookDelivery
 from tests.access_table import ROWS, Access, Row
 from tests.clients import Client, sign_in
 
@@ -39,6 +39,7 @@ EXPECTED: dict[Access, dict[str, str]] = {
     Access.TICKET_WORK: {"carl": HIDDEN, "reader": NOT_ALLOWED, "ann": PASSES, "sue": PASSES, "dora": PASSES},
     Access.QUEUE_SEE: {"carl": HIDDEN, "reader": PASSES, "ann": PASSES, "sue": PASSES, "dora": PASSES},
     Access.QUEUE_WORK: {"carl": HIDDEN, "reader": NOT_ALLOWED, "ann": PASSES, "sue": PASSES, "dora": PASSES},
+    Access.TOKEN: {},
     Access.OWN: {"carl": HIDDEN, "reader": HIDDEN, "ann": PASSES, "sue": HIDDEN, "dora": HIDDEN},
 }
 
@@ -76,6 +77,13 @@ def scene(app: Any, session: Any, make: Any, cast: Any, monkeypatch: Any) -> Any
     answer, category = CannedReply(name="Привет", body="Здравствуйте!"), Category(name="Оплата")
     session.add_all([answer, category])
     session.flush()
+    token, _text = ApiToken.issue(cast.ann, cast.ann, "Заказы", [Scope.TICKETS_READ], None)
+    webhook = Webhook(name="Заказы", url="https://orders.example/hook")
+    session.add(webhook)
+    webhook.keep_secret("whsec_made-up")
+    delivery = WebhookDelivery(webhook_id=webhook.id)
+    session.add(delivery)
+    session.flush()
     people = {name: sign_in(app, user) for name, user in vars(cast).items() if name in {"ann", "carl", "sue", "dora"}}
     people |= {"reader": sign_in(app, reader), "gone": sign_in(app, gone), "stranger": Client(app)}
     gone.active = False
@@ -94,6 +102,9 @@ def scene(app: Any, session: Any, make: Any, cast: Any, monkeypatch: Any) -> Any
         "category_id": category.id,
         "session_id": sign_in(app, cast.ann).session_id,
         "event_id": 987654,
+        "token_id": token.id,
+        "webhook_id": webhook.id,
+        "delivery_id": delivery.id,
         "item_id": 987654,
         "file_id": 987654,
         "attachment_id": 987654,

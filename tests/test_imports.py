@@ -57,7 +57,7 @@ def forbidden_for(path: Path) -> tuple[str, ...]:
             return (*rules, "helpdesk.views", "helpdesk.cli")
         if parts[1] in FOUNDATION:
             return (*rules, "helpdesk.models", "helpdesk.queries", "helpdesk.views", "helpdesk.cli")
-        if parts[1] in {"views", "__init__"}:
+        if parts[1] in {"views", "api", "__init__"}:
             return rules
         return (*rules, "helpdesk.views")
     rules = ("wsgi", "tests")
@@ -65,7 +65,7 @@ def forbidden_for(path: Path) -> tuple[str, ...]:
         database = ("helpdesk.db", "helpdesk.models", "helpdesk.queries", "sqlalchemy", "flask_sqlalchemy", "psycopg")
         steps = tuple(f"queues.{p.stem}" for p in (ROOT / "queues").glob("*.py") if p.stem != "__init__")
         return (*rules, *database, *steps, "helpdesk.views", "queues.views")
-    if parts[1] in {"views", "__init__", "cli"}:
+    if parts[1] in {"views", "api", "__init__", "cli"}:
         return rules
     return (*rules, "queues.views", "queues.cli", "helpdesk.views")
 

@@ -1,0 +1,20 @@
+"""The REST API: tickets, messages, customers and queues for programs. What takes tickets from the line joins it from
+the way of a message (`queues.api`).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+NOUNS = ("caller", "tickets", "messages", "customers", "queues", "webhooks")
+
+
+def init_app(app: "Flask") -> None:
+    """Add the nouns of the desk to the API, and its document."""
+    from helpdesk.api.reference import pages
+
+    for name in NOUNS:
+        import_module(f"helpdesk.api.{name}").noun.init_app(app)
+    app.register_blueprint(pages)
