@@ -22,7 +22,7 @@ from helpdesk import clock, files, indexing, pictures
 from helpdesk.db import db, transaction
 from helpdesk.models import Setting
 from helpdesk.queries.backlog import lanes_with_work
-from queues import housekeeping, jobs, lanes, ledger, promises, shifts
+from queues import after_restore, housekeeping, jobs, lanes, ledger, promises, shifts
 from queues.locks import TimetableLock
 
 log = structlog.get_logger(__name__)
@@ -57,6 +57,7 @@ TIMETABLE = (
     Chore("reindex-search", 30, indexing.reindex_old),
     Chore("sweep-files", 3600, files.sweep),
     Chore("reconcile-ledger", 3600, ledger.reconcile),
+    Chore("finish-restore", 15, after_restore.finish),
 )
 
 

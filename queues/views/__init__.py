@@ -11,16 +11,18 @@ def init_app(app: "Flask") -> None:
     from flask_babel import lazy_gettext as _l
 
     from helpdesk.shell import NavItem, add_nav
-    from queues.views import channels, claims, mailbox_reading, metrics, outgoing, quarantine, sending, status
+    from queues.views import channels, claims, mailbox_reading, metrics, outbox, outgoing, quarantine, sending, status
 
-    for view in (channels, claims, mailbox_reading, metrics, outgoing, quarantine, sending, status):
+    for view in (channels, claims, mailbox_reading, metrics, outbox, outgoing, quarantine, sending, status):
         app.register_blueprint(view.pages)
+    outbox.init_app(app)
     add_nav(
         app,
         NavItem("manage", "channels.index", _l("Channels"), "mail", shows=lambda user: user.is_administrator),
         NavItem(
             "manage", "outgoing.index", _l("Local outgoing mail"), "send", shows=lambda user: user.is_administrator
         ),
+        NavItem("manage", "outbox.show", _l("Sending"), "send", shows=lambda user: user.is_administrator),
         NavItem("watch", "status.show", _l("Status"), "activity", shows=lambda user: user.is_supervisor),
         NavItem("watch", "quarantine.index", _l("Quarantine"), "shield", shows=lambda user: user.is_supervisor),
     )

@@ -50,4 +50,5 @@ def chore_name(name: str) -> str:
         "sweep-files": _("Remove files that nothing uses"),
         "forget-keys": _("Forget which clicks were repeated"),
         "reconcile-ledger": _("Compare counters with rows"),
+        "finish-restore": _("Set aside what a restored copy must not send"),
     }.get(name, name)
