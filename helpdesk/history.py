@@ -8,6 +8,7 @@ from flask_babel import format_datetime, format_timedelta
 from flask_babel import gettext as _
 from sqlalchemy import select
 
+from helpdesk import promise_words
 from helpdesk.db import db
 from helpdesk.models import Customer, Event, Queue, Ticket, User
 from helpdesk.retold import retold
@@ -184,6 +185,10 @@ def _rule(payload: Payload, names: Names) -> str:
     return _("Rule “%(name)s”: %(what)s", name=payload["name"], what=what)
 
 
+def _without_names(say: Callable[[Payload], str]) -> Callable[[Payload, Names], str]:
+    return lambda payload, _names_: say(payload)
+
+
 TEXTS: dict[str, Callable[[Payload, Names], str]] = {
     "ticket.opened": _opened,
     "message.inbound": lambda p, n: {
@@ -229,11 +234,13 @@ TEXTS: dict[str, Callable[[Payload, Names], str]] = {
         if p["what"] == "answered"
         else _("The customer’s mail was moved or deleted in another mail program")
     ),
+    **{kind: _without_names(say) for kind, say in promise_words.FACTS.items()},
     "ticket.placed": lambda p, n: _("The queue is ordered by another rule now"),
     "ticket.promoted": lambda p, n: _("Goes first now: it was passed over as long as the queue allows"),
 }
 
 ICONS = {
+    **promise_words.FACT_ICONS,
     "ticket.opened": "inbox",
     "message.inbound": "mail",
     "message.reply": "arrow-back-up",

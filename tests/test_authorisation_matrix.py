@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, text
 
 from helpdesk.db import Base
-from helpdesk.models import ApiToken, CannedReply, Category, Message, Right, Scope, Webhook, WebhookDelivery
+from helpdesk.models import ApiToken, Calendar, CalendarVersion, CannedReply, Category, Message, Notice, Right, Scope, Target, Webhook, WebhookDelivery
 from tests.access_table import ROWS, Access, Row
 from tests.clients import Client, sign_in
 
@@ -84,6 +84,13 @@ def scene(app: Any, session: Any, make: Any, cast: Any, monkeypatch: Any) -> Any
     delivery = WebhookDelivery(webhook_id=webhook.id)
     session.add(delivery)
     session.flush()
+    notice = Notice(user_id=cast.ann.id, kind="promise.warned", ticket_id=ticket.id, payload={"promise": "first"})
+    calendar, target = Calendar(name="Офис"), Target(first_seconds=3600)
+    session.add_all([notice, calendar, target])
+    session.flush()
+    hours = CalendarVersion(calendar_id=calendar.id, version=1, time_zone="Europe/Kyiv", week=[[[540, 1080]]] * 7)
+    session.add(hours)
+    session.flush()
     people = {name: sign_in(app, user) for name, user in vars(cast).items() if name in {"ann", "carl", "sue", "dora"}}
     people |= {"reader": sign_in(app, reader), "gone": sign_in(app, gone), "stranger": Client(app)}
     gone.active = False
@@ -105,6 +112,9 @@ def scene(app: Any, session: Any, make: Any, cast: Any, monkeypatch: Any) -> Any
         "token_id": token.id,
         "webhook_id": webhook.id,
         "delivery_id": delivery.id,
+        "notice_id": notice.id,
+        "calendar_id": calendar.id,
+        "target_id": target.id,
         "item_id": 987654,
         "file_id": 987654,
         "attachment_id": 987654,

@@ -25,6 +25,7 @@ class View(StrEnum):
     IN_WORK = "in-work"
     PAUSED = "paused"
     FINISHED = "finished"
+    DUE = "due"
 
 
 COLUMNS = (
@@ -39,6 +40,8 @@ COLUMNS = (
     Ticket.arrived_at,
     Ticket.first_unanswered_at,
     Ticket.pending_until,
+    Ticket.due_at,
+    Ticket.due_warn_at,
     Ticket.finished_at,
     Ticket.queue_id,
     Ticket.owner_id,
@@ -77,6 +80,10 @@ def of_queue(queue: Queue, view: View, after: str | None = None, limit: int = PA
             order = (Ticket.line_at, Ticket.id)
             condition = and_(Ticket.kind == Kind.ACTIVE, Ticket.owner_id.is_not(None))
             query = _after(query.where(condition).order_by(*order), order, after)
+        case View.DUE:
+            by_due = (Ticket.due_at, Ticket.id)
+            query = query.where(Ticket.kind == Kind.ACTIVE, Ticket.due_at.is_not(None))
+            return _page(_after(query.order_by(*by_due), by_due, after), limit, by="due_at")
         case _:
             kind = Kind.PAUSED if view == View.PAUSED else Kind.FINISHED
             query = query.where(Ticket.kind == kind).order_by(Ticket.id.desc())
@@ -91,14 +98,15 @@ def owned_by(user: User, limit: int = PAGE) -> Page:
     return _page(query.order_by(Ticket.kind, Ticket.line_at, Ticket.id), limit)
 
 
-def _page(query: Select[Any], limit: int) -> Page:
+def _page(query: Select[Any], limit: int, by: str = "line_at") -> Page:
     found = db.session.execute(query.limit(limit + 1)).all()
     last = found[limit - 1] if len(found) > limit else None
-    return Page(found[:limit], _place(last) if last is not None else None)
+    return Page(found[:limit], _place(last, by) if last is not None else None)
 
 
-def _place(row: Row[Any]) -> str:
-    return f"{row.line_class}.{row.line_at.timestamp():.6f}.{row.id}".replace(".", "-")
+def _place(row: Row[Any], by: str) -> str:
+    moment = row._mapping[by]
+    return f"{row.line_class}.{moment.timestamp():.6f}.{row.id}".replace(".", "-")
 
 
 def _numbers(after: str) -> list[int]:

@@ -19,6 +19,7 @@ NOUNS = (
     "installation",
     "live",
     "messages",
+    "notices",
     "organisations",
     "password_links",
     "people",
@@ -44,11 +45,12 @@ NOUNS = (
 def init_app(app: Flask) -> None:
     """Register the pages of the desk."""
     from helpdesk import shell
-    from helpdesk.views import administration, availability, rail
+    from helpdesk.views import administration, availability, notices, rail
 
     shell.init_app(app)
     rail.init_app(app)
     availability.init_app(app)
+    notices.init_app(app)
     administration.init_app(app)
     for noun in NOUNS:
         app.register_blueprint(import_module(f"helpdesk.views.{noun}").pages)

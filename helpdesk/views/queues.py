@@ -81,6 +81,7 @@ def _tabs(queue: Queue, current: View) -> list[tuple[str, str, bool]]:
     names = {
         View.WAITING: _("Waiting"),
         View.IN_WORK: _("In work"),
+        View.DUE: _("Due first"),
         View.PAUSED: _("Paused"),
         View.FINISHED: _("Finished"),
     }

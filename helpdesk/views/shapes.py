@@ -16,6 +16,7 @@ from helpdesk.numbers import group_digits
 from helpdesk.queries.line import MOST_COUNTED
 from helpdesk.retold import retold
 from helpdesk.shell import url_if
+from helpdesk.views.promise_shapes import due_chip
 
 SOON = timedelta(minutes=30)
 LATE = timedelta(hours=4)
@@ -55,6 +56,7 @@ def row(item: Row[Any], now: datetime, may_take: bool = False) -> dict[str, Any]
         "tone": tone(item.line_at, now) if item.kind == Kind.ACTIVE and item.first_unanswered_at else "",
         "reason": reason(item),
         "owner_name": item.owner_name,
+        "due": due_chip(item.due_at, item.due_warn_at, now) if item.kind == Kind.ACTIVE else None,
         "take_url": url_if("claims.take", ticket_id=item.id) if waits and may_take else None,
     }
 
@@ -146,7 +148,8 @@ def message(item: Message, outbox: OutboxItem | None, may_work: bool) -> dict[st
         "kind": item.kind,
         "author_name": author,
         "at": item.at,
-        "text": picture_marks.named(item.text.strip(), pictures),
+        "text": retold(item.text) if item.kind == MessageKind.SYSTEM else picture_marks.named(item.text.strip(), pictures),
+        "icon": "phone" if item.nature in {"call", "missed-call"} else "",
         "reply_text": picture_marks.named(item.visible_text.strip(), pictures),
         "quoted_text": quoted,
         "has_html": item.html is not None,

@@ -20,6 +20,7 @@ from helpdesk.queries.lists import View, of_queue, owned_by
 from helpdesk.shell import url_if
 from helpdesk.views import shapes
 from helpdesk.views.composing import composer
+from helpdesk.views.promise_shapes import panel
 from helpdesk.words import state
 
 pages = Blueprint("tickets", __name__)
@@ -166,6 +167,7 @@ def card_context(ticket: Ticket, works: bool) -> dict[str, Any]:
             for other in reading.other_tickets(current_user, ticket)
         ],
         "all_tickets_url": url_if("customers.show", customer_id=customer.id),
+        "promises": panel(ticket, clock.now()),
         "history": tell(reading.events(ticket, limit=12)),
         "history_url": url_for("tickets.history", ticket_id=ticket.id),
         "card_url": url_for("tickets.card", ticket_id=ticket.id),

@@ -15,6 +15,7 @@ const formats = Object.fromEntries(
   ]),
 );
 const ago = new Intl.RelativeTimeFormat(language, { numeric: "always" });
+const due = new Intl.RelativeTimeFormat(language, { numeric: "always", style: "short" });
 const justNow = new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(0, "minute");
 
 /** The age of `moment` (a Date) at `now` in its largest whole unit; under a minute is "0 min" and read as fresh. */
@@ -46,6 +47,17 @@ function refreshAges() {
   }
 }
 
+// <time data-due>: how long until something is due, or how long it has been: "in 3 hr.", "2 days ago".
+function refreshDues() {
+  const now = new Date();
+  for (const element of document.querySelectorAll("time[data-due]")) {
+    const moment = new Date(element.dateTime);
+    const [count, unit] = moment > now ? age(now, moment) : age(moment, now);
+    const text = due.format(moment > now ? count : -count, unit);
+    if (element.textContent !== text) element.textContent = text;
+  }
+}
+
 // <span data-countdown="2026-..." data-countdown-hides="selector">: seconds left; at nought the nearest such part goes.
 function refreshCountdowns() {
   for (const element of document.querySelectorAll("[data-countdown]")) {
@@ -56,10 +68,13 @@ function refreshCountdowns() {
 }
 
 refreshAges();
+refreshDues();
 refreshCountdowns();
 setInterval(refreshAges, 30_000);
+setInterval(refreshDues, 30_000);
 setInterval(refreshCountdowns, 500);
 document.addEventListener("htmx:afterSwap", () => {
   refreshAges();
+  refreshDues();
   refreshCountdowns();
 });
