@@ -11,9 +11,33 @@ def init_app(app: "Flask") -> None:
     from flask_babel import lazy_gettext as _l
 
     from helpdesk.shell import NavItem, add_nav
-    from queues.views import channels, claims, mailbox_reading, metrics, outbox, outgoing, quarantine, sending, status
+    from queues.views import (
+        channels,
+        claims,
+        hooks,
+        http_channels,
+        mailbox_reading,
+        metrics,
+        outbox,
+        outgoing,
+        quarantine,
+        sending,
+        status,
+    )
 
-    for view in (channels, claims, mailbox_reading, metrics, outbox, outgoing, quarantine, sending, status):
+    for view in (
+        channels,
+        claims,
+        hooks,
+        http_channels,
+        mailbox_reading,
+        metrics,
+        outbox,
+        outgoing,
+        quarantine,
+        sending,
+        status,
+    ):
         app.register_blueprint(view.pages)
     outbox.init_app(app)
     add_nav(
