@@ -26,6 +26,13 @@ NATURES = {
     "list": _l("mailing list"),
     "bulk": _l("bulk mail"),
 }
+SPAM_CAUSES = {
+    "person": _l("said a colleague"),
+    "rule": _l("said a rule"),
+    "blocked": _l("the sender is blocked"),
+    "server": _l("the mail server marked it"),
+    "flood": _l("too much from one sender"),
+}
 DELIVERIES = {
     "queued": _l("waiting to be sent"),
     "sending": _l("being sent"),
@@ -82,6 +89,11 @@ def state(code: str) -> dict[str, str]:
     return {"code": code, "kind": KIND[State(code)], "name": state_name(code)}
 
 
+def spam_cause(code: str | None) -> str:
+    """Why a ticket was filed as spam; a person's doing where nothing else is known."""
+    return str(SPAM_CAUSES.get(code or "person", code))
+
+
 def priority_name(priority: int) -> str:
     """The name of a priority."""
     return str(PRIORITIES[priority])
@@ -121,7 +133,7 @@ CHANNEL_ICONS = {
     "webchat": "messages",
     "voice": "phone",
     "telegram": "send",
-    "http": "plug-connected-x",
+    "http": "api",
 }
 
 

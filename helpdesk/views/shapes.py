@@ -117,14 +117,15 @@ def actions(ticket: Ticket, may_work: bool, may_supervise: bool) -> dict[str, st
     if ticket.kind == Kind.FINISHED:
         offered["reopen"] = url_for("states.reopen", **at)
         if ticket.state == "spam":
-            offered["unspam"] = offered.pop("reopen")
+            offered.pop("reopen")
+            offered["unspam"] = url_for("dialogs.show", name="rescue", **at)
         return offered
     offered |= {
         "assign": url_for("dialogs.show", name="assign", **at),
         "snooze": url_for("dialogs.show", name="snooze", **at),
         "finish": url_for("dialogs.show", name="finish", **at),
         "finish_next": url_for("dialogs.show", name="finish", then="next", **at),
-        "spam": url_for("states.spam", **at),
+        "spam": url_for("dialogs.show", name="spam", **at),
     }
     if ticket.kind == Kind.PAUSED:
         offered["wake"] = url_for("states.wake", **at)
@@ -143,12 +144,13 @@ def message(item: Message, outbox: OutboxItem | None, may_work: bool) -> dict[st
         author = item.customer.name if item.customer else _("Automatic message")
     quoted = item.text.strip() if inbound and item.visible_text.strip() != item.text.strip() else ""
     pictures = {file.content_id: file.name for file in item.attachments if file.content_id}
+    text = retold(item.text) if item.kind == MessageKind.SYSTEM else picture_marks.named(item.text.strip(), pictures)
     return {
         "id": item.id,
         "kind": item.kind,
         "author_name": author,
         "at": item.at,
-        "text": retold(item.text) if item.kind == MessageKind.SYSTEM else picture_marks.named(item.text.strip(), pictures),
+        "text": text,
         "icon": "phone" if item.nature in {"call", "missed-call"} else "",
         "reply_text": picture_marks.named(item.visible_text.strip(), pictures),
         "quoted_text": quoted,

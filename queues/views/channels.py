@@ -49,7 +49,7 @@ def health(channel: Channel) -> tuple[str, str]:
     if not channel.enabled:
         return "", _("paused")
     if not adapter_for(channel.kind).listens(channel.settings):
-        return "green", _("open")
+        return ("red", _("in trouble")) if channel.last_error else ("green", _("open"))
     if is_undecided(channel):
         return "amber", _("not connected yet")
     if channel.last_error:
@@ -79,6 +79,9 @@ def create() -> ResponseReturnValue:
 def show(channel_id: int) -> ResponseReturnValue:
     """One channel: how it is, what to do with it, and its settings."""
     channel = _channel(channel_id)
+    page = adapter_for(channel.kind).page
+    if page != request.endpoint:
+        return redirect(url_for(page, channel_id=channel.id), 303)
     return _page(channel, channel.settings.get("provider", OWN))
 
 

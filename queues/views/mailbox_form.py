@@ -111,6 +111,12 @@ def form_for(channel: Channel, preset: Preset) -> MailboxForm:
             "queue_id": channel.queue_id,
         }
     )
+    offer_places(form)
+    return form
+
+
+def offer_places(form: Any) -> None:
+    """Fill in which projects and queues a form of a channel may choose, and choose the first where none is."""
     projects = db.session.execute(select(Project.id, Project.name).order_by(func.sort_key(Project.name)))
     form.project_id.choices = choices(projects.tuples().all())
     queues = db.session.execute(select(Queue.id, Queue.name).where(Queue.active).order_by(func.sort_key(Queue.name)))
@@ -119,7 +125,6 @@ def form_for(channel: Channel, preset: Preset) -> MailboxForm:
         form.project_id.data = form.project_id.choices[0].value
     if form.queue_id.data is None:
         form.queue_id.data = form.queue_id.choices[0].value
-    return form
 
 
 def _defaults(preset: Preset) -> dict[str, Any]:
