@@ -8,7 +8,20 @@ import pytest
 from sqlalchemy import select, text
 
 from helpdesk.db import Base
-from helpdesk.models import ApiToken, Calendar, CalendarVersion, CannedReply, Category, Message, Notice, Right, Scope, Target, Webhook, WebhookDelivery
+from helpdesk.models import (
+    ApiToken,
+    Calendar,
+    CalendarVersion,
+    CannedReply,
+    Category,
+    Message,
+    Notice,
+    Right,
+    Scope,
+    Target,
+    Webhook,
+    WebhookDelivery,
+)
 from tests.access_table import ROWS, Access, Row
 from tests.clients import Client, sign_in
 
@@ -120,9 +133,12 @@ def scene(app: Any, session: Any, make: Any, cast: Any, monkeypatch: Any) -> Any
         "attachment_id": 987654,
         "organisation_id": 987654,
         "identity_id": 987654,
+        "blocked_id": 987654,
+        "rule_id": 987654,
         "merge_id": 987654,
         "key": "refusal",
         "language": "ru",
+        "pattern_id": 0,
         "name": "move",
         "token": "made-up",
         "filename": "css/base.css",
