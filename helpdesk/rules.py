@@ -63,8 +63,8 @@ def address_pattern(pattern: str) -> str:
         raise ValueError("address")
     if "*" in pattern:
         return pattern
-    local, at, domain = pattern.rpartition("@")
-    if not domain or (at and "." not in domain and not local):
+    local, _at, domain = pattern.rpartition("@")
+    if not domain or (not local and "." not in domain):
         raise ValueError("address")
     return normalise_email(pattern) if local else f"@{normalise_domain(domain)}"
 

@@ -107,6 +107,18 @@ def priority_chip(priority: int) -> dict[str, str] | None:
     return {"name": priority_name(priority), "tone": PRIORITY_TONE[priority]} if priority in PRIORITY_TONE else None
 
 
+def entry_name(way: str, direction: str) -> str:
+    """What was written down by hand: a call or a visit, and who came to whom."""
+    if way == "visit":
+        return _("visit, they came to us") if direction == "in" else _("visit, we went to them")
+    return _("call, they called us") if direction == "in" else _("call, we called them")
+
+
+def role_name(role: str) -> str:
+    """How somebody came into a conversation."""
+    return {"from": _("wrote"), "to": _("addressed"), "cc": _("in copy")}.get(role, role)
+
+
 def nature_name(nature: str) -> str:
     """What kind of automatic message it is; empty for a person's own words."""
     return str(NATURES.get(nature, ""))

@@ -9,12 +9,16 @@ from flask_babel import gettext as _
 from flask_login import current_user, login_required
 from sqlalchemy import select
 
-from helpdesk import permissions, words
+from helpdesk import blocking, permissions, words
 from helpdesk.db import db
 from helpdesk.errors import NotFound
+from helpdesk.forwarded import people_in
 from helpdesk.models import Category, Group, Queue, QueueRight, Right, Role, Ticket, User
+from helpdesk.models.channel import is_own_address
 from helpdesk.models.user import Membership
 from helpdesk.queries import thread as reading
+from helpdesk.queries.search import find_customers
+from helpdesk.views.composing import recipients
 
 pages = Blueprint("dialogs", __name__)
 
@@ -58,6 +62,23 @@ def _move(ticket: Ticket) -> dict[str, Any]:
     return {"queues": list(db.session.scalars(query))}
 
 
+def _customer(ticket: Ticket) -> dict[str, Any]:
+    """Those whom forwarded mails on the ticket name as their authors, and those who answer the search."""
+    question = request.args.get("q", "")
+    said = [message.text for message in reading.messages(ticket)[0] if message.kind == "inbound"]
+    offers = {address.lower(): (name, address) for text in said for name, address in people_in(text)}
+    return {
+        "question": question,
+        "found": [one for one in find_customers(question, 8) if one.id != ticket.customer_id] if question else [],
+        "offers": [offer for offer in offers.values() if not is_own_address(offer[1])],
+    }
+
+
+def _beside(ticket: Ticket) -> dict[str, Any]:
+    to, cc = recipients(ticket)
+    return {"to": ", ".join(to), "cc": ", ".join(cc)}
+
+
 def _forward(ticket: Ticket) -> dict[str, Any]:
     return {"message_id": request.args.get("message_id", type=int) or 0}
 
@@ -71,5 +92,10 @@ CONTEXTS: dict[str, Callable[[Ticket], dict[str, Any]]] = {
     "edit": _edit,
     "people": lambda ticket: {"people": colleagues(ticket.queue_id), "present": reading.people(ticket)},
     "forward": _forward,
+    "customer": _customer,
+    "beside": _beside,
+    "spam": lambda ticket: {"blockable": blocking.blockable(blocking.sender_of(ticket))},
+    "rescue": lambda ticket: {"blocks": blocking.blocks_of(ticket.project_id, blocking.sender_of(ticket))},
     "reason": lambda ticket: {},
+    "takeover": lambda ticket: {},
 }

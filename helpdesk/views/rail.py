@@ -48,6 +48,7 @@ def init_app(app: Flask) -> None:
         NavItem("work", "queues.index", _l("My queues"), "inbox", key="q"),
         NavItem("work", "search.show", _l("Search"), "search", key="/"),
         NavItem("work", "customers.index", _l("Customers"), "users"),
+        NavItem("work", "spam.index", _l("Spam"), "ban"),
     )
 
     @app.context_processor

@@ -1,5 +1,6 @@
 """Shapes that the templates of queues and tickets expect, made from rows. No queries but those named in a docstring."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import Row
 
 from helpdesk import live, picture_marks, words
 from helpdesk.models import Attachment, Customer, Message, MessageKind, OutboxItem, Ticket
+from helpdesk.models.ticket.accompanied import ON_BEHALF
 from helpdesk.models.ticket.states import Kind
 from helpdesk.numbers import group_digits
 from helpdesk.queries.line import MOST_COUNTED
@@ -113,6 +115,7 @@ def actions(ticket: Ticket, may_work: bool, may_supervise: bool) -> dict[str, st
         "edit": url_for("dialogs.show", name="edit", **at),
         "priority": url_for("dialogs.show", name="priority", **at),
         "move": url_for("dialogs.show", name="move", **at),
+        "customer": url_for("dialogs.show", name="customer", **at),
     }
     if ticket.kind == Kind.FINISHED:
         offered["reopen"] = url_for("states.reopen", **at)
@@ -136,8 +139,8 @@ def actions(ticket: Ticket, may_work: bool, may_supervise: bool) -> dict[str, st
     return offered
 
 
-def message(item: Message, outbox: OutboxItem | None, may_work: bool) -> dict[str, Any]:
-    """A message as the thread shows it."""
+def message(item: Message, outbox: OutboxItem | None, may_work: bool, also_to: Sequence[str] = ()) -> dict[str, Any]:
+    """A message as the thread shows it; `also_to` are further addresses of ours that the same mail came to."""
     inbound = item.kind == MessageKind.INBOUND
     author = item.user.name if item.user else (item.sender_name or item.sender)
     if not author:
@@ -161,14 +164,19 @@ def message(item: Message, outbox: OutboxItem | None, may_work: bool) -> dict[st
         "via": via(item),
         "raw_url": url_if("messages.raw", message_id=item.id) if inbound else None,
         "forward_url": url_for("dialogs.show", name="forward", ticket_id=item.ticket_id, message_id=item.id)
-        if may_work and item.kind != MessageKind.NOTE and item.ticket_id
+        if may_work and item.kind != MessageKind.SYSTEM and item.ticket_id
         else None,
+        "also_to": list(also_to),
         "warnings": warnings(item),
     }
 
 
 def via(item: Message) -> str:
     """Where a message came from or went to, as addresses."""
+    if by_hand := item.facts.get("by_hand"):
+        return words.entry_name(by_hand, item.facts.get("direction", "in"))
+    if item.facts.get("answers_forward"):
+        return _("%(address)s, answers what was forwarded", address=item.sender)
     if item.kind == MessageKind.INBOUND:
         nature = words.nature_name(item.nature)
         return f"{item.sender} · {nature}" if nature else item.sender
@@ -182,10 +190,12 @@ def via(item: Message) -> str:
 def warnings(item: Message) -> list[str]:
     """What an operator must know before believing a message."""
     found = []
-    if item.facts.get("non_participant"):
+    if item.facts.get("non_participant") and not item.is_internal:
         found.append(_("The sender has not taken part in this conversation before."))
     if address := item.facts.get("reply_to"):
         found.append(_("An answer goes to %(address)s, which is not the sender's address.", address=address))
+    if item.facts.get(ON_BEHALF):
+        found.append(_("Written on behalf of the customer: answers go to the customer, not to the sender."))
     for number in item.facts.get("claims_tickets", []):
         found.append(
             _(

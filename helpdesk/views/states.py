@@ -46,16 +46,6 @@ def finish(ticket_id: int) -> ResponseReturnValue:
     return redirect(url_for("queues.index"), 303)
 
 
-@pages.post("/tickets/<int:ticket_id>/spam")
-@login_required
-def spam(ticket_id: int) -> ResponseReturnValue:
-    """Finish the ticket as spam; nothing is answered."""
-    ticket = locked(ticket_id)
-    ticket.finish(current_user, State.SPAM)
-    flash(_("Ticket %(number)s is marked as spam.", number=ticket.number_text), "success")
-    return redirect(url_for("queues.show", queue_id=ticket.queue_id), 303)
-
-
 @pages.post("/tickets/<int:ticket_id>/reopening")
 @login_required
 def reopen(ticket_id: int) -> ResponseReturnValue:

@@ -1,5 +1,5 @@
 // One registry of shortcuts: any button or link with data-key is clicked by that key. Letters match the physical key,
-// so they work in a Cyrillic layout as in a Latin one; "?" matches the character wherever a layout keeps it.
+// so they work in a Cyrillic layout as in a Latin one; "?" and "!" match the character wherever a layout keeps it.
 // data-key="n", "Shift+e", "$mod+k", "/"; data-key-text names the act in the sheet of keys.
 import { matchKeybindingPress, parseKeybinding } from "tinykeys";
 
@@ -13,7 +13,7 @@ function press(binding) {
     const physical = binding
       .replace(/(^|\+)([a-z])$/i, (_all, plus, letter) => `${plus}Key${letter.toUpperCase()}`)
       .replace(/(^|\+)\/$/, "$1Slash")
-      .replace(/^\?$/, "[Shift]+?");
+      .replace(/^([?!])$/, "[Shift]+$1");
     presses.set(binding, parseKeybinding(physical)[0]);
   }
   return presses.get(binding);
