@@ -19,16 +19,19 @@ def _due(payload: Payload) -> dict[str, str]:
     return {"what": kind_name(payload["promise"]), "due": moment}
 
 
-def _who(payload: Payload) -> str:
-    return str(payload.get("name") or _("the system"))
+def _returned(payload: Payload) -> str:
+    if payload.get("name"):
+        return _("%(name)s put a ticket of yours back into its queue", name=payload["name"])
+    return _("A ticket of yours went back to its queue while you were not here")
 
 
 KINDS: dict[str, tuple[str, str, Callable[[Payload], str]]] = {
     "promise.warned": ("hourglass", "amber", lambda p: _("%(what)s is due soon: %(due)s", **_due(p))),
     "promise.breached": ("clock-exclamation", "red", lambda p: _("%(what)s is overdue since %(due)s", **_due(p))),
-    "ticket.taken": ("user-check", "", lambda p: _("%(name)s gave a ticket of yours another owner", name=_who(p))),
-    "ticket.given": ("user-check", "brand", lambda p: _("%(name)s gave you a ticket", name=_who(p))),
-    "ticket.returned": ("arrow-back-up", "", lambda p: _("A ticket of yours is back in its queue: %(name)s", name=_who(p))),
+    "ticket.taken": ("user-check", "", lambda p: _("%(name)s gave a ticket of yours to somebody else", name=p["name"])),
+    "ticket.taken_over": ("user-check", "", lambda p: _("%(name)s took over a ticket of yours", name=p["name"])),
+    "ticket.given": ("user-check", "brand", lambda p: _("%(name)s gave you a ticket", name=p["name"])),
+    "ticket.returned": ("arrow-back-up", "", _returned),
 }
 
 

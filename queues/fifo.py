@@ -26,6 +26,7 @@ from helpdesk.db import db
 from helpdesk.errors import Conflict, Refused, TooMany
 from helpdesk.models import Availability, Channel, Queue, Right, Setting, Ticket, User
 from helpdesk.models.idempotency import IdempotencyKey
+from helpdesk.models.notice import tell_people
 from helpdesk.models.ticket.states import Kind
 from helpdesk.queries.line import ORDER, line, oldest_queue, oldest_ticket, position, waiting
 
@@ -79,9 +80,11 @@ def claim_this(user: User, ticket_id: int, reason: str | None = None, key: str |
 def release(user: User, ticket_id: int) -> Ticket:
     """Give a ticket back; it keeps its place. The owner may, and whoever supervises the queue."""
     _queue, ticket = _lock_for(user, ticket_id)
-    if ticket.owner_id != user.id and not permissions.may(user, Right.SUPERVISE, ticket.queue_id):
-        raise Conflict(_("Only its owner or a supervisor can give this ticket back."), owner_id=ticket.owner_id)
+    former = ticket.owner_id
+    if former != user.id and not permissions.may(user, Right.SUPERVISE, ticket.queue_id):
+        raise Conflict(_("Only its owner or a supervisor can give this ticket back."), owner_id=former)
     ticket.release(user)
+    tell_of_change(user, ticket, former)
     return ticket
 
 
@@ -93,9 +96,21 @@ def hand_over(user: User, ticket_id: int, to: User, reason: str | None = None) -
     """
     queue, ticket = _lock_for(user, ticket_id, takes=to.id == user.id)
     check_may_get(to, ticket.queue_id)
-    reason = (reason or "").strip() or None
+    reason, former = (reason or "").strip() or None, ticket.owner_id
     ticket.hand_over(user, to, reason, _passed_over(ticket, queue, reason))
+    tell_of_change(user, ticket, former)
     return ticket
+
+
+def tell_of_change(by: User | None, ticket: Ticket, former_id: int | None) -> None:
+    """Tell the former owner that they have the ticket no more, and the new one that they have it, but not `by`."""
+    told: dict[str, Any] = {"name": by.name if by else None}
+    own, now_id = by.id if by else None, ticket.owner_id
+    if former_id is not None and former_id not in {own, now_id}:
+        kind = "ticket.returned" if now_id is None else "ticket.taken_over" if now_id == own else "ticket.taken"
+        tell_people([former_id], kind, ticket.id, **told)
+    if now_id is not None and now_id not in {own, former_id}:
+        tell_people([now_id], "ticket.given", ticket.id, **told)
 
 
 def move(user: User, ticket_id: int, to: Queue) -> Ticket:

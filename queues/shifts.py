@@ -83,6 +83,7 @@ def _put_back(ticket: Ticket) -> None:
     assert owner is not None
     cause = "owner offline" if owner.availability == Availability.OFFLINE else "owner away"
     ticket.release(None, cause, owner.availability_since)
+    fifo.tell_of_change(None, ticket, owner.id)
 
 
 def mark_absent() -> int:
@@ -141,6 +142,7 @@ def release_all(
         if words:
             ticket.note(by, words)
         ticket.release(by, "going home" if by.id == owner.id else "by supervisor")
+        fifo.tell_of_change(by, ticket, owner.id)
     return len(tickets)
 
 
@@ -157,6 +159,7 @@ def hand_over_all(by: User, owner: User, to: User, ticket_ids: Collection[int], 
         fifo.check_may_get(to, queue_id)
     for ticket in tickets:
         ticket.hand_over(by, to, reason or None)
+        fifo.tell_of_change(by, ticket, owner.id)
     return len(tickets)
 
 

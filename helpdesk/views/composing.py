@@ -8,25 +8,28 @@ from email_validator import EmailNotValidError, validate_email
 from flask import request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 
-from helpdesk import picture_marks
-from helpdesk.capabilities import capabilities_of
+from helpdesk import permissions, picture_marks
 from helpdesk.db import db
 from helpdesk.errors import Refused
-from helpdesk.models import Attachment, CannedReply, Draft, Participant, Ticket
-from helpdesk.models.channel import own_addresses
+from helpdesk.models import Attachment, CannedReply, Channel, Draft, Participant, Right, Ticket
+from helpdesk.models.channel import is_own_address
 from helpdesk.models.ticket.states import Kind
+from helpdesk.models.writing import can, reply_channel
 from helpdesk.queries.thread import last_inbound
+from helpdesk.shell import url_if
 
 MOST_RECIPIENTS = 50
+MOST_PARTICIPANTS = 200
 
 
 def composer(ticket: Ticket, newest_id: int) -> dict[str, Any]:
     """What `_composer.html` expects."""
     draft = own_draft(ticket)
-    to = answer_to(ticket)
-    can = capabilities_of(ticket.conversation.channel.kind, ticket.conversation.channel.settings)
+    to, cc = recipients(ticket)
+    channel = reply_channel(ticket.queue, ticket.conversation.channel)
+    addressed = channel is not None and can(channel).has_recipients
     kept = draft.recipients if draft else {}
     return {
         "reply_url": url_for("replies.create", ticket_id=ticket.id),
@@ -36,15 +39,16 @@ def composer(ticket: Ticket, newest_id: int) -> dict[str, Any]:
         "mode": draft.mode if draft else "reply",
         "body": draft.body if draft else "",
         "seen": draft.seen_message_id if draft and draft.body and draft.seen_message_id else newest_id,
-        "to_label": _("to %(addresses)s", addresses=", ".join(to)) if to else "",
-        "has_recipients": can.has_recipients,
+        "to_label": _("to %(addresses)s", addresses=", ".join([*to, *cc])) if to else "",
+        "has_recipients": addressed,
         "to": ", ".join(kept.get("to") or to),
-        "cc": ", ".join(kept.get("cc") or []),
-        "everyone": ", ".join(others(ticket, to)),
-        "reply_refused": _why_no_reply(ticket, to),
+        "cc": ", ".join(kept["cc"] if "cc" in kept else cc),
+        "reply_refused": _why_no_reply(ticket, channel, to),
+        "beside_url": url_for("dialogs.show", name="beside", ticket_id=ticket.id) if may_write_beside(ticket) else None,
         "canned": [{"name": item.name, "body": item.body} for item in canned_replies(ticket)],
         "uploads": uploads(draft.attachments) if draft else [],
         "presence": "",
+        **_ways_in(ticket),
     }
 
 
@@ -53,13 +57,31 @@ def uploads(files: Iterable[Attachment]) -> list[dict[str, Any]]:
     return [{"id": file.id, "name": file.name, "mark": picture_marks.mark(file.content_id)} for file in files]
 
 
-def _why_no_reply(ticket: Ticket, to: list[str]) -> str:
+def _ways_in(ticket: Ticket) -> dict[str, str | None]:
+    """How somebody who may not answer comes to: take a ticket that is nobody's, else join its owner or take it over."""
+    if ticket.kind != Kind.ACTIVE or not ticket.why_not_answer(current_user):
+        return {}
+    if ticket.owner_id is None:
+        return {"take_url": url_if("claims.take", ticket_id=ticket.id)}
+    return {
+        "join_url": url_if("claims.join", ticket_id=ticket.id),
+        "takeover_url": url_for("dialogs.show", ticket_id=ticket.id, name="takeover"),
+    }
+
+
+def _why_no_reply(ticket: Ticket, channel: Channel | None, to: list[str]) -> str:
     if ticket.kind == Kind.FINISHED:
         return _("This ticket is finished. Reopen it to write to the customer; notes are always possible.")
     if ticket.kind == Kind.PAUSED:
         return _("This ticket is paused. Wake it up to write to the customer; notes are always possible.")
-    if not to:
-        return _("No address of the customer is known, so nothing can be sent.")
+    if channel is None:
+        return _(
+            "This was written down by hand, and the queue %(queue)s has no mailbox to answer from. "
+            "An administrator can give it one; notes are always possible.",
+            queue=ticket.queue.name,
+        )
+    if not to and can(channel).has_recipients:
+        return _("No address of the customer is known, so nothing can be sent. Add one on their page.")
     return ticket.why_not_answer(current_user)
 
 
@@ -68,17 +90,41 @@ def answer_to(ticket: Ticket) -> list[str]:
     message = last_inbound(ticket)
     if message is not None and message.nature == "human":
         address = message.facts.get("reply_to") or message.sender
-        if address and "@" in address:
+        if address and "@" in address and not is_own_address(address) and not _was_taken_out(ticket, address):
             return [address]
-    return [identity.value for identity in ticket.customer.identities if identity.namespace == "email"][:1]
+    mails = [identity.value for identity in ticket.customer.identities if identity.namespace == "email"]
+    return [address for address in mails if not is_own_address(address)][:1]
 
 
-def others(ticket: Ticket, to: list[str]) -> list[str]:
-    """The other participants of the conversation, without our own addresses."""
-    query = select(Participant.address).where(Participant.conversation_id == ticket.conversation_id)
-    left_out = own_addresses() | {address.lower() for address in to}
-    found = db.session.scalars(query.order_by(Participant.id).limit(MOST_RECIPIENTS))
-    return [address for address in found if address.lower() not in left_out]
+def recipients(ticket: Ticket) -> tuple[list[str], list[str]]:
+    """To whom an answer goes unless its author says otherwise: the customer, and all others who take part in copy."""
+    to = answer_to(ticket)
+    named = {address.lower() for address in to}
+    parts = [part for part in participants(ticket) if not is_own_address(part.address)]
+    return to, [part.address for part in parts if part.address.lower() not in named][: MOST_RECIPIENTS - len(to)]
+
+
+def participants(ticket: Ticket) -> list[Participant]:
+    """Those who take part in the ticket's conversation, in the order in which they came."""
+    query = select(Participant).where(
+        Participant.conversation_id == ticket.conversation_id, Participant.removed.is_(False)
+    )
+    return list(db.session.scalars(query.order_by(Participant.id).limit(MOST_PARTICIPANTS)))
+
+
+def may_write_beside(ticket: Ticket) -> bool:
+    """Whether the user may write into the conversation without reopening the ticket."""
+    if ticket.kind == Kind.ACTIVE or ticket.rival_id() is not None:
+        return False
+    return permissions.may(current_user, Right.WORK, ticket.conversation.channel.queue_id)
+
+
+def _was_taken_out(ticket: Ticket, address: str) -> bool:
+    here = (Participant.conversation_id == ticket.conversation_id, Participant.removed)
+    return (
+        db.session.scalar(select(Participant.id).where(*here, func.lower(Participant.address) == address.lower()))
+        is not None
+    )
 
 
 def canned_replies(ticket: Ticket) -> list[CannedReply]:

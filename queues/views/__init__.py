@@ -18,10 +18,12 @@ def init_app(app: "Flask") -> None:
         http_channels,
         mailbox_reading,
         metrics,
+        openings,
         outbox,
         outgoing,
         quarantine,
         sending,
+        shifts,
         status,
     )
 
@@ -36,12 +38,14 @@ def init_app(app: "Flask") -> None:
         outgoing,
         quarantine,
         sending,
+        shifts,
         status,
     ):
         app.register_blueprint(view.pages)
     outbox.init_app(app)
     add_nav(
         app,
+        NavItem("work", "openings.new", _l("New ticket"), "plus", key="c"),
         NavItem("manage", "channels.index", _l("Channels"), "mail", shows=lambda user: user.is_administrator),
         NavItem(
             "manage", "outgoing.index", _l("Local outgoing mail"), "send", shows=lambda user: user.is_administrator

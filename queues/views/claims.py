@@ -1,18 +1,39 @@
 """Taking tickets from the line, giving them back, handing them over, moving them."""
 
-from flask import Blueprint, flash, redirect, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
 
 from helpdesk import permissions
+from helpdesk.auth import me
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
-from helpdesk.models import Ticket, User
+from helpdesk.handlers import answer_error, wants_json
+from helpdesk.models import Availability, Ticket, User
+from helpdesk.models.availability import Cause, change
 from helpdesk.views.states import back_to, finish_from_form, locked
 from queues import fifo
 
 pages = Blueprint("claims", __name__)
+
+
+@pages.before_request
+def come_back() -> None:
+    """Whoever takes a ticket with "I am back" is available first. Committed at once: a claim locks the queue before."""
+    if request.form.get("back") and current_user.is_authenticated:
+        change(me(), Availability.AVAILABLE, by=me(), cause=Cause.BACK)
+        db.session.commit()
+
+
+@pages.errorhandler(Refused)
+def refused(error: Refused) -> ResponseReturnValue:
+    """Who is not available gets a page with one button; every other refusal is told as usual."""
+    db.session.rollback()
+    if not error.details.get("away") or "HX-Request" in request.headers or wants_json():
+        return answer_error(error.status, error.message, error.details)
+    fields = {name: value for name, value in request.form.items() if name not in {"csrf_token", "back"}}
+    return render_template("claims/away.html", text=error.message, url=request.path, fields=fields), error.status
 
 
 @pages.post("/claims")
@@ -62,6 +83,15 @@ def hand_over(ticket_id: int) -> ResponseReturnValue:
     return back_to(fifo.hand_over(current_user, ticket_id, to, request.form.get("reason")))
 
 
+@pages.post("/tickets/<int:ticket_id>/joining")
+@login_required
+def join(ticket_id: int) -> ResponseReturnValue:
+    """Take part in the ticket beside its owner, and answer on it from now on."""
+    ticket = locked(ticket_id)
+    ticket.add_person(current_user, me())
+    return back_to(ticket)
+
+
 @pages.post("/tickets/<int:ticket_id>/move")
 @login_required
 def move(ticket_id: int) -> ResponseReturnValue:
@@ -82,6 +112,9 @@ def finish_and_next(ticket_id: int) -> ResponseReturnValue:
         fifo.foresee(current_user)
         finish_from_form(locked(ticket_id))
         db.session.flush()
+        if me().availability != Availability.AVAILABLE:
+            flash(_("The ticket is finished. You are not available, so no other one is given to you."), "info")
+            return redirect(url_for("queues.index"), 303)
         ticket = fifo.claim_next(current_user, key=key)
     return _show(ticket)
 
