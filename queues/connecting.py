@@ -15,21 +15,30 @@ def is_undecided(channel: Channel) -> bool:
 
 def connect(by: User, channel: Channel, what: What, since: datetime | None, found: Survey, looked_at: datetime) -> None:
     """Take from now on what was chosen, in the present transaction; `found` is what lay there at `looked_at`."""
-    before = Reading(**channel.reading)
+    before, moment = Reading(**channel.reading), looked_at.replace(microsecond=0)  # servers keep whole seconds
     after = before.model_copy(
         update={
             "what": what,
             "since": since,
-            "connected_at": looked_at if before.what == "ask" else before.connected_at or channel.created_at,
-            "new_from": looked_at,
+            "connected_at": moment if before.what == "ask" else before.connected_at or channel.created_at,
+            "new_from": moment,
             "folder": found.folder,
             "uidvalidity": found.uidvalidity,
             "uidnext": found.uidnext,
+            "connected_uid": _connected_uid(before, found),
         }
     )
     channel.reading = after.stored()
     told = since.date().isoformat() if since else None
     note_change(by, channel, {"taken": [before.what, what], "since": told, "mails there": found.mails})
+
+
+def _connected_uid(before: Reading, found: Survey) -> int:
+    """The number that the first mail after connecting got; 0 where the server numbers anew since."""
+    if before.what == "ask":
+        return found.uidnext
+    same = (before.folder, before.uidvalidity) == (found.folder, found.uidvalidity)
+    return before.connected_uid if same else 0
 
 
 def read_here(by: User, channel: Channel) -> None:

@@ -22,8 +22,9 @@ class Reading(BaseModel):
     """What people chose for a mailbox; stored in `channel.reading`. An empty one is a mailbox that is read whole.
 
     `ask` says that nobody has chosen yet. `connected_at` is when the mailbox was connected, `new_from` when "only new
-    mail" was chosen; `folder`, `uidvalidity` and `uidnext` are what its server said at that moment. `claim` is raised
-    each time somebody decides that this installation, and no other, reads the mailbox.
+    mail" was chosen; `folder`, `uidvalidity` and `uidnext` are what its server said at that moment, and `connected_uid`
+    is the `uidnext` of the moment of connecting, as long as `uidvalidity` holds. Moments are whole seconds, as servers
+    keep them. `claim` is raised each time somebody decides that this installation, and no other, reads the mailbox.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -35,10 +36,13 @@ class Reading(BaseModel):
     folder: str = ""
     uidvalidity: int = 0
     uidnext: int = 0
+    connected_uid: int = 0
     claim: int = 0
 
-    def is_old(self, arrived: datetime | None) -> bool:
+    def is_old(self, arrived: datetime | None, folder: str, uidvalidity: int, uid: int) -> bool:
         """Whether a mail was there before the mailbox was connected: then nobody expects an automatic answer."""
+        if (folder, uidvalidity) == (self.folder, self.uidvalidity) and uid < self.connected_uid:
+            return True
         return arrived is not None and arrived < (self.connected_at or datetime.now(UTC) - OLD)
 
     def stored(self) -> dict[str, Any]:

@@ -86,7 +86,8 @@ class Fetcher:
             "uid": item.uid,
             "received_at": item.arrived.isoformat() if item.arrived else None,
         }
-        if self.reading.is_old(item.arrived) or (self.again and _is_days_old(item.arrived)):
+        before = self.reading.is_old(item.arrived, self.folder, self.uidvalidity, item.uid)
+        if before or (self.again and _is_days_old(item.arrived)):
             envelope["old"] = True
         if problem:
             envelope["size"] = item.size

@@ -50,7 +50,7 @@ def survey(settings: MailboxSettings, secrets: Secrets) -> Survey:
 def _oldest(client: imap.Imap, mails: int) -> datetime | None:
     client.use_uid = False  # the first ones in the folder, whatever their numbers
     try:
-        found = client.fetch(f"1:{min(mails, FIRST_MAILS)}", ["INTERNALDATE"])
+        found = client.fetch(list(range(1, min(mails, FIRST_MAILS) + 1)), ["INTERNALDATE"])
     finally:
         client.use_uid = True
     return min((answer[b"INTERNALDATE"] for answer in found.values() if answer.get(b"INTERNALDATE")), default=None)
