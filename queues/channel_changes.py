@@ -13,6 +13,8 @@ from helpdesk.models.event import record_change
 from helpdesk.queue_changes import save_queue
 from helpdesk.staff import apply
 
+ORDER = (Channel.project_id, Channel.position, Channel.id)
+
 
 def save_channel(
     by: User, channel: Channel, values: Mapping[str, Any], settings: dict[str, Any], secrets: Mapping[str, str]
@@ -46,6 +48,19 @@ def set_enabled(by: User, channel: Channel, enabled: bool) -> None:
     if channel.enabled != enabled:
         channel.enabled = enabled
         note_change(by, channel, {"enabled": [not enabled, enabled]})
+
+
+def move_up(by: User, channel: Channel) -> None:
+    """Let a channel change places with the one before it, in the order that decides about a mail to several of them."""
+    query = select(Channel).where(Channel.project_id == channel.project_id).order_by(*ORDER)
+    line = list(db.session.scalars(query.with_for_update()))
+    place = line.index(channel)
+    if place == 0:
+        return
+    line[place - 1], line[place] = line[place], line[place - 1]
+    for position, one in enumerate(line, -len(line)):  # below zero: a channel that is made later comes last
+        one.position = position
+    note_change(by, channel, {"position": place})
 
 
 def note_sign_in(by: User, channel: Channel) -> None:

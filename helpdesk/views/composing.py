@@ -42,7 +42,7 @@ def composer(ticket: Ticket, newest_id: int) -> dict[str, Any]:
         "to_label": _("to %(addresses)s", addresses=", ".join([*to, *cc])) if to else "",
         "has_recipients": addressed,
         "to": ", ".join(kept.get("to") or to),
-        "cc": ", ".join(kept["cc"] if "cc" in kept else cc),
+        "cc": ", ".join(kept.get("cc", cc)),
         "reply_refused": _why_no_reply(ticket, channel, to),
         "beside_url": url_for("dialogs.show", name="beside", ticket_id=ticket.id) if may_write_beside(ticket) else None,
         "canned": [{"name": item.name, "body": item.body} for item in canned_replies(ticket)],

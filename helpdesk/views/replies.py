@@ -9,12 +9,12 @@ from flask_login import current_user, login_required
 
 from helpdesk import permissions
 from helpdesk.db import db
-from helpdesk.errors import Conflict, NotFound, Refused
+from helpdesk.errors import Conflict, Forbidden, NotFound, Refused
 from helpdesk.files import attach, put
 from helpdesk.models import Attachment, Message, MessageKind, Reply, Right, State, Ticket
 from helpdesk.models.ticket.states import Kind
-from helpdesk.queries.readable import get_message
-from helpdesk.views.composing import addresses, answer_to, draft_files, own_draft, uploads
+from helpdesk.queries.readable import get_message, ticket_id_of
+from helpdesk.views.composing import addresses, draft_files, own_draft, recipients, uploads
 from helpdesk.views.drafts import take_up_again
 from helpdesk.views.tickets import may_work, page_context, thread_context
 
@@ -31,10 +31,11 @@ def create(ticket_id: int) -> ResponseReturnValue:
     if request.form.get("mode") == "note":
         return note(ticket_id)
     ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK, lock=True)
+    to, cc = recipients(ticket)
     reply = Reply(
         body=request.form.get("body", ""),
-        to=addresses("to") or answer_to(ticket),
-        cc=addresses("cc"),
+        to=addresses("to") or to,
+        cc=addresses("cc") if "cc" in request.form else cc,
         seen_id=request.form.get("seen", type=int),
         files=_files(ticket),
     )
@@ -75,16 +76,36 @@ def forward(ticket_id: int) -> ResponseReturnValue:
     return redirect(url_for("tickets.show", ticket_id=ticket.id), 303)
 
 
+@pages.post("/tickets/<int:ticket_id>/messages")
+@login_required
+def beside(ticket_id: int) -> ResponseReturnValue:
+    """Write to the customer of a paused or finished ticket without reopening it."""
+    ticket = permissions.get_ticket(current_user, ticket_id, lock=True)
+    conversation = ticket.conversation
+    if not permissions.may(current_user, Right.WORK, conversation.channel.queue_id):
+        raise Forbidden(_("You may not write in the channel of this conversation."))
+    to, cc = recipients(ticket)
+    reply = Reply(
+        body=request.form.get("body", ""),
+        to=addresses("to") or to,
+        cc=addresses("cc") if "cc" in request.form else cc,
+        files=_posted_files(),
+    )
+    conversation.write(current_user, reply)
+    return redirect(url_for("tickets.show", ticket_id=ticket.id), 303)
+
+
 @pages.post("/messages/<int:message_id>/undo")
 @login_required
 def undo(message_id: int) -> ResponseReturnValue:
     """Take back a reply that has not left yet: its text is the draft again, a ticket finished with it is open again."""
     message = get_message(current_user, message_id)
-    if message.ticket_id is None:
+    ticket_id = ticket_id_of(message)
+    if ticket_id is None:
         raise NotFound(_("There is no such message."))
-    ticket = permissions.get_ticket(current_user, message.ticket_id, Right.WORK)
+    ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK)
     ticket.undo_reply(current_user, message)
-    if ticket.kind == Kind.FINISHED and ticket.rival_id() is None:
+    if ticket.kind == Kind.FINISHED and message.ticket_id is not None and ticket.rival_id() is None:
         ticket.reopen(current_user, "by hand")  # sent with "and finish": the customer has no answer now
     files = take_up_again(ticket, message)
     return _thread(ticket, restored={"body": message.text, "uploads": uploads(files)})
@@ -111,10 +132,14 @@ def _something_came(ticket: Ticket, conflict: Conflict) -> ResponseReturnValue:
 
 def _files(ticket: Ticket) -> list[Attachment]:
     """Files that wait in the draft, and those posted without scripts."""
-    posted = [file for file in request.files.getlist("files") if file.filename]
-    return draft_files(ticket) + [
+    return draft_files(ticket) + _posted_files()
+
+
+def _posted_files() -> list[Attachment]:
+    return [
         attach(None, file.filename or "", file.mimetype or "application/octet-stream", put(file.read()))
-        for file in posted
+        for file in request.files.getlist("files")
+        if file.filename
     ]
 
 
@@ -130,6 +155,6 @@ def _message(ticket: Ticket, message_id: int | None) -> Message:
     message = db.session.get(Message, message_id) if message_id else None
     if message is None or message.ticket_id != ticket.id:
         raise NotFound(_("There is no such message."))
-    if message.kind in {MessageKind.NOTE, MessageKind.SYSTEM}:
-        raise Refused(_("Notes are for colleagues and cannot be forwarded."))
+    if message.kind == MessageKind.SYSTEM:
+        raise Refused(_("This line is the helpdesk's own and cannot be forwarded."))
     return message

@@ -19,9 +19,9 @@ from helpdesk.queries.line import position
 from helpdesk.queries.lists import View, of_queue, owned_by
 from helpdesk.shell import url_if
 from helpdesk.views import shapes
-from helpdesk.views.composing import composer
+from helpdesk.views.composing import composer, participants
 from helpdesk.views.promise_shapes import panel
-from helpdesk.words import state
+from helpdesk.words import role_name, state
 
 pages = Blueprint("tickets", __name__)
 
@@ -137,10 +137,10 @@ def thread_context(ticket: Ticket, works: bool) -> dict[str, Any]:
     """What `_thread.html` expects; three queries whatever the length of the conversation."""
     before = request.args.get("before", type=int)
     said, older = reading.messages(ticket, before)
-    outbox = reading.outbox_of(said)
+    outbox, copies = reading.outbox_of(said), reading.copies_of(said)
     return {
         "ticket": {"id": ticket.id},
-        "messages": [shapes.message(item, outbox.get(item.id), works) for item in said],
+        "messages": [shapes.message(item, outbox.get(item.id), works, copies.get(item.id, ())) for item in said],
         "newest_id": said[-1].id if said else 0,
         "thread_url": url_for("tickets.thread", ticket_id=ticket.id),
         "thread_version": seen_version(ticket.id),
@@ -155,6 +155,10 @@ def card_context(ticket: Ticket, works: bool) -> dict[str, Any]:
     return {
         "ticket": shapes.ticket_bar(ticket, clock.now()),
         "customer": shapes.customer_card(customer),
+        "participants": [
+            {"address": part.address, "name": part.name, "role": role_name(part.role)} for part in participants(ticket)
+        ],
+        "may_change": works,
         "facts": shapes.facts(ticket, works, ticket.tags, names),
         "earlier_tickets": [
             {

@@ -337,7 +337,10 @@ class ReceiveContext(Protocol):
 
 
 class Adapter(ABC):
-    """One kind of channel. `page` is the endpoint of its settings, with the channel's id as `channel_id`."""
+    """One kind of channel. `page` is the endpoint of its settings, with the channel's id as `channel_id`.
+
+    A kind without a page is built in: the helpdesk makes its channels itself.
+    """
 
     kind: ClassVar[str]
     page: ClassVar[str] = "channels.show"

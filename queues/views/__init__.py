@@ -34,6 +34,7 @@ def init_app(app: "Flask") -> None:
         http_channels,
         mailbox_reading,
         metrics,
+        openings,
         outbox,
         outgoing,
         quarantine,

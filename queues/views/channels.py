@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from helpdesk import clock
@@ -38,9 +38,10 @@ SIGN_IN = "mailbox_sign_in"
 @pages.get("/admin/channels")
 @administrators_only
 def index() -> ResponseReturnValue:
-    """All channels and how they are."""
-    query = select(Channel).options(joinedload(Channel.queue)).order_by(func.sort_key(Channel.name))
-    rows = [(channel, health(channel)) for channel in db.session.scalars(query)]
+    """All channels and how they are, in the order that decides about a mail to several of them."""
+    query = select(Channel).options(joinedload(Channel.queue)).order_by(*channel_changes.ORDER)
+    shown = [one for one in db.session.scalars(query) if adapter_for(one.kind).page]
+    rows = [(channel, health(channel)) for channel in shown]
     return render_template("channels/index.html", rows=rows, presets=PRESETS.values())
 
 
@@ -91,6 +92,14 @@ def save(channel_id: int) -> ResponseReturnValue:
     """Change one channel."""
     channel = _channel(channel_id)
     return _save(channel, channel.settings.get("provider", OWN))
+
+
+@pages.post("/admin/channels/<int:channel_id>/position")
+@administrators_only
+def move(channel_id: int) -> ResponseReturnValue:
+    """Let a channel change places with the one before it in its project."""
+    channel_changes.move_up(me(), _channel(channel_id))
+    return redirect(url_for("channels.index"), 303)
 
 
 @pages.post("/admin/channels/<int:channel_id>/check")
@@ -246,7 +255,7 @@ def _page(
 
 def _channel(channel_id: int) -> Channel:
     channel = db.session.get(Channel, channel_id)
-    if channel is None:
+    if channel is None or not adapter_for(channel.kind).page:
         raise NotFound(_("There is no such channel."))
     return channel
 

@@ -9,7 +9,7 @@ from helpdesk import permissions
 from helpdesk.db import db
 from helpdesk.errors import NotFound
 from helpdesk.models import Right
-from helpdesk.queries.readable import get_message
+from helpdesk.queries.readable import get_message, ticket_id_of
 from helpdesk.views.tickets import may_work, thread_context
 from queues import delivery, lanes
 
@@ -21,9 +21,10 @@ pages = Blueprint("sending", __name__)
 def retry(message_id: int) -> ResponseReturnValue:
     """Put a failed, deferred, bounced or unknown reply back into the outbox."""
     message = get_message(current_user, message_id)
-    if message.ticket_id is None:
+    ticket_id = ticket_id_of(message)
+    if ticket_id is None:
         raise NotFound(_("There is no such message."))
-    ticket = permissions.get_ticket(current_user, message.ticket_id, Right.WORK)
+    ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK)
     delivery.retry_failed(current_user, message)
     lanes.ring_after_commit("outbox")
     db.session.flush()

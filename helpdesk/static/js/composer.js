@@ -52,7 +52,9 @@ if (composer && text) {
   composer.addEventListener("click", (event) => {
     const button = event.target.closest("[data-fill]");
     const field = button && composer.elements[button.dataset.fill];
-    if (field) field.value = button.dataset.fillWith;
+    if (!field) return;
+    field.value = button.dataset.fillWith;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
   });
   text.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;

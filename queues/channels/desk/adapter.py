@@ -30,6 +30,7 @@ class DeskAdapter(Adapter):
     """The built-in channel of each project for entries by hand; it is made when the first one is written."""
 
     kind = "desk"
+    page = ""
     label = _l("By hand")
     settings_model = NoSettings
 
