@@ -21,6 +21,7 @@ def init_app(app: Flask) -> None:
         NavItem("manage", "people.index", _l("People"), "users", shows=_administers),
         NavItem("manage", "groups.index", _l("Groups"), "users-group", shows=_administers),
         NavItem("manage", "availability.settings", _l("Presence and limits"), "user-check", shows=_administers),
+        NavItem("manage", "targets.index", _l("Promises"), "hourglass", shows=_administers),
         NavItem("manage", "texts.index", _l("Texts"), "template", shows=_administers),
         NavItem("manage", "api_admin.index", _l("API and webhooks"), "plug-connected-x", shows=_administers),
         NavItem("manage", "installation.show", _l("Settings"), "settings", shows=_administers),
