@@ -90,7 +90,7 @@ def _shape(notice: Notice) -> dict[str, Any]:
 
 
 def _bell() -> dict[str, Any]:
-    return {"unseen": count_unseen(me()), "bell_topics": f"user:{current_user.id}"}
+    return {"bell_unseen": count_unseen(me()), "bell_topics": f"user:{current_user.id}"}
 
 
 def init_app(app: Flask) -> None:
