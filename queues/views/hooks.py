@@ -83,16 +83,24 @@ def _take(door: Door | None) -> Taken:
 def _body(door: Door) -> bytes:
     """The body, read up to the channel's largest, and not for ever. No connection to the database waits meanwhile."""
     most = door.settings.largest
-    request.max_content_length = most
+    request.max_content_length = most + 1  # a body without a length is cut there in silence
+    too_large = PostRefused(413, "too_large", f"A body has at most {most} bytes here.")
+    cut_off = PostRefused(400, "cut_off", "The body ended before its length.")
+    size = request.content_length or 0
     try:
-        with within(PATIENCE + min(request.content_length or 0, most) / SLOWEST):
-            return request.get_data(cache=False)
+        with within(PATIENCE + min(size, most) / SLOWEST):
+            body = request.get_data(cache=False)
     except RequestEntityTooLarge as error:
-        raise PostRefused(413, "too_large", f"A body has at most {most} bytes here.") from error
+        raise too_large from error
     except RequestTimeout as error:
         raise PostRefused(408, "too_slow", "The body took too long to arrive.") from error
     except ClientDisconnected as error:
-        raise PostRefused(400, "cut_off", "The body ended before its length.") from error
+        raise cut_off from error
+    if len(body) > most:
+        raise too_large
+    if len(body) < size:
+        raise cut_off
+    return body
 
 
 def _refused(door: Door | None, refusal: PostRefused) -> Response:
