@@ -16,6 +16,7 @@ PLAIN_COMMANDS = {"run": "helpdesk.supervisor:run_command"}
 APP_COMMANDS = {
     "backup": "queues.cli_moving:backup",
     "restore": "queues.cli_moving:restore",
+    "import-numbers": "queues.cli_moving:import_numbers",
     "migrate": "helpdesk.cli:migrate",
     "prepare": "helpdesk.cli_people:prepare",
     "worker": "queues.cli:worker",

@@ -14,6 +14,7 @@ from helpdesk.db import db, transaction
 from helpdesk.models import Channel, read_setting, write_setting
 from queues import pause
 from queues.channels import adapter_for, adapters
+from queues.rescan import ask_rescan
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,4 @@ def read_again(channel: Channel, backup_at: datetime) -> None:
         return
     now = clock.now()
     channel.reading = {**channel.reading, "connected_at": now.isoformat()}
-    channel.rescan_since = backup_at - MARGIN
-    channel.rescan_asked_at = now
-    channel.version += 1
+    ask_rescan(channel, backup_at - MARGIN)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from helpdesk.commands import needs_app
+
 A_FILE = click.Path(path_type=Path)
 
 
@@ -78,3 +80,24 @@ def after_words(held: int, seconds: float, channels_off: bool) -> list[str]:
         else "Channels look for mail since the day before the backup. Do not run the original beside this copy."
     )
     return words
+
+
+@click.command("import-numbers")
+@click.argument("file", type=A_FILE)
+@click.option("--project", help="The project that the tickets belong to, where there are several.")
+@click.option("--channel", help="The channel through which answers leave. Without it: the project's first.")
+@needs_app
+def import_numbers(file: Path, project: str | None, channel: str | None) -> None:
+    """Take over former tickets from a CSV file: number, customer's address, title, state, opened, closed."""
+    from helpdesk.number_import import find_channel, import_file
+
+    found = find_channel(channel, project)
+    outcome = import_file(file, found, lambda so_far: click.echo(f"{so_far.made} tickets so far ...", err=True))
+    for line, reason in outcome.faults:
+        click.echo(f"line {line}: {reason}", err=True)
+    if outcome.passed_over > len(outcome.faults):
+        click.echo(f"... and {outcome.passed_over - len(outcome.faults)} more lines", err=True)
+    click.echo(
+        f"{outcome.made} tickets taken over, {outcome.known} were here already, "
+        f"{outcome.passed_over} lines passed over."
+    )

@@ -76,6 +76,15 @@ class Opened(Fact, kind="ticket.opened"):
 
 
 @dataclass(frozen=True)
+class Imported(Fact, kind="ticket.imported"):
+    """The ticket came from a former system, where it had this number and was opened at this moment."""
+
+    former_number: str
+    opened_at: str
+    state: str
+
+
+@dataclass(frozen=True)
 class CustomerWrote(Fact, kind="message.inbound"):
     """A message of the customer came in on the ticket; `nature` is human, auto-reply, bounce, ..."""
 

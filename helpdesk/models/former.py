@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from flask_babel import gettext as _
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from helpdesk.db import Id, Model, Now, db, forget, remembered
-from helpdesk.errors import Conflict, Refused
+from helpdesk.errors import Conflict, NotFound, Refused
 from helpdesk.former import DIGITS, FormerMark, find_marks, read_template
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ class FormerNumber(Model):
     number_key: Mapped[str]
     created_at: Mapped[Now]
 
+    ticket: Mapped["Ticket"] = relationship()
+
 
 def patterns_of(project_id: int) -> list[tuple[str, str]]:
     """(template, alphabet) of a project's patterns, the oldest first."""
@@ -102,3 +104,16 @@ def former_numbers_of(ticket_id: int) -> list[str]:
     """The numbers that the ticket had in a former system, as they were written."""
     query = select(FormerNumber.number).where(FormerNumber.ticket_id == ticket_id)
     return list(db.session.scalars(query.order_by(FormerNumber.id)))
+
+
+def remove_pattern(project_id: int, pattern_id: int) -> str:
+    """Forget a pattern of a project; returns its template. Raises NotFound."""
+    row = db.session.scalar(
+        select(FormerPattern).where(FormerPattern.id == pattern_id, FormerPattern.project_id == project_id)
+    )
+    if row is None:
+        raise NotFound(_("There is no such pattern."))
+    db.session.delete(row)
+    db.session.flush()
+    forget("former_patterns")
+    return row.template

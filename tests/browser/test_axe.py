@@ -68,6 +68,7 @@ def values(world: World) -> dict[str, Any]:
         "target_id": 1,
         "key": "refusal",
         "language": "ru",
+        "pattern_id": 0,
         "name": "move",
         "token": "made-up",
         "filename": "css/base.css",

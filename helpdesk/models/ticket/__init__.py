@@ -137,7 +137,7 @@ class Ticket(Ruled, Owned, Spoken, Accompanied, Promised, Model):
         if previous is not None:
             ticket.link(by, previous, "follow-up")
         db.session.add(Tally(scope=f"customer:{conversation.customer_id}", name="tickets", delta=1))
-        ticket.reindex(is_new=True)
+        ticket.reindex(former=())
         return ticket
 
     def as_merged(self) -> "Ticket":

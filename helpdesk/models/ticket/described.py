@@ -1,5 +1,6 @@
 """Plain facts of a ticket: title, priority, type, category, group, tags, links, people."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from flask_babel import gettext as _
@@ -80,10 +81,13 @@ class Described(TicketCore):
         self._set(by, "title", title, self.title, title)
         self.reindex()
 
-    def reindex(self, is_new: bool = False) -> None:
-        """Make the ticket findable by its numbers, title and customer as they are now, in the present transaction."""
-        former = "" if is_new else " ".join(former_numbers_of(self.id))
-        names = f"{self.number} {self.number_key} {former} {self.customer.name}"
+    def reindex(self, former: Iterable[str] | None = None) -> None:
+        """Make the ticket findable by its numbers, title and customer as they are now, in the present transaction.
+
+        `former` are its numbers of a former system, where the caller knows them.
+        """
+        numbers = " ".join(former_numbers_of(self.id) if former is None else former)
+        names = f"{self.number} {self.number_key} {numbers} {self.customer.name}"
         index_document("ticket", self.id, self.id, self.title, names)
 
     def prioritise(self, by: Actor, priority: int) -> None:
