@@ -8,7 +8,7 @@ from helpdesk.commands import needs_app
 
 
 @click.command("worker")
-@click.argument("lane", type=click.Choice(["intake", "outbox", "chores"]))
+@click.argument("lane", type=click.Choice(["intake", "outbox", "chores", "webhooks"]))
 @needs_app
 def worker(lane: str) -> None:
     """Work on one lane: understand mail, send mail, or look after the house."""

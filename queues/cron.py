@@ -22,7 +22,7 @@ from helpdesk import clock, files, indexing, pictures
 from helpdesk.db import db, transaction
 from helpdesk.models import Setting
 from helpdesk.queries.backlog import lanes_with_work
-from queues import after_restore, housekeeping, jobs, lanes, ledger, promises, shifts
+from queues import after_restore, housekeeping, jobs, lanes, ledger, promises, shifts, webhooks
 from queues.locks import TimetableLock
 
 log = structlog.get_logger(__name__)
@@ -52,6 +52,7 @@ TIMETABLE = (
     Chore("purge-raw", 60, housekeeping.purge_raw),
     Chore("forget-sessions", 300, housekeeping.forget_sessions),
     Chore("forget-keys", 3600, housekeeping.forget_keys),
+    Chore("forget-deliveries", 3600, webhooks.forget_deliveries),
     Chore("forget-counts", 3600, housekeeping.forget_counts),
     Chore("paint-pictures", 5, pictures.paint_due),
     Chore("reindex-search", 30, indexing.reindex_old),

@@ -18,7 +18,12 @@ from queues import lanes
 log = structlog.get_logger(__name__)
 
 # Each is `drain(stopping) -> number handled`; loaded by name, so that the worker of one lane carries no other's code.
-DRAINS = {"intake": "queues.intake:drain", "outbox": "queues.outbox:drain", "chores": "queues.cron:drain_chores"}
+DRAINS = {
+    "intake": "queues.intake:drain",
+    "outbox": "queues.outbox:drain",
+    "chores": "queues.cron:drain_chores",
+    "webhooks": "queues.webhooks:drain",
+}
 LONGEST_SECONDS = 30.0
 
 ending = threading.Event()  # set when this process was asked to end: drains return after their present batch

@@ -21,7 +21,7 @@ folder, start = parents.folder, parents.start  # fixtures
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
 
 RUN = ("-m", "wsgi", "run")
-CREW = {"intake", "outbox", "chores", "listen", "cron"}
+CREW = {"intake", "outbox", "chores", "webhooks", "listen", "cron"}
 
 
 def page(copy: Copy, path: str) -> tuple[int, str]:

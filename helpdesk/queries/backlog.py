@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from helpdesk.clock import SQL_NOW
 from helpdesk.db import db
-from helpdesk.models import InboundEvent, InboundState, OutboxItem, SystemMail
+from helpdesk.models import InboundEvent, InboundState, OutboxItem, SystemMail, Webhook, WebhookDelivery
 from helpdesk.models.message import DeliveryState
 
 MOST_COUNTED = 10_000
@@ -37,23 +37,32 @@ def outbox_due() -> ColumnElement[bool]:
     return and_(OutboxItem.state.in_(STILL_LEAVING), OutboxItem.not_before <= SQL_NOW, free)
 
 
+def webhooks_due() -> ColumnElement[bool]:
+    """Deliveries whose time has come, of webhooks that may be tried now; for a join of both tables."""
+    free = or_(WebhookDelivery.lease_until.is_(None), WebhookDelivery.lease_until < SQL_NOW)
+    due = and_(WebhookDelivery.state.in_(["queued", "sending"]), WebhookDelivery.not_before <= SQL_NOW, free)
+    return and_(due, Webhook.active, Webhook.try_after <= SQL_NOW)
+
+
 def lanes_with_work() -> set[str]:
-    """Lanes whose rows a worker could take now; three index probes."""
+    """Lanes whose rows a worker could take now; four index probes."""
     system_mail = select(SystemMail.id).where(SystemMail.state == "queued", SystemMail.not_before <= SQL_NOW)
     row = db.session.execute(
         select(
             select(InboundEvent.id).where(intake_due()).exists().label("intake"),
             or_(select(OutboxItem.id).where(outbox_due()).exists(), system_mail.exists()).label("outbox"),
+            select(WebhookDelivery.id).join(Webhook).where(webhooks_due()).exists().label("webhooks"),
         )
     ).one()
     return {lane for lane, has_work in row._mapping.items() if has_work}
 
 
 def backlogs() -> list[Backlog]:
-    """How much waits for the workers of intake and outbox, and since when."""
+    """How much waits for the workers of intake, outbox and webhooks, and since when."""
     return [
         _backlog("intake", select(InboundEvent.received_at.label("since")).where(intake_due())),
         _backlog("outbox", select(OutboxItem.not_before.label("since")).where(outbox_due())),
+        _backlog("webhooks", select(WebhookDelivery.not_before.label("since")).join(Webhook).where(webhooks_due())),
     ]
 
 

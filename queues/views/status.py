@@ -7,6 +7,7 @@ from flask_babel import gettext as _
 from helpdesk import clock
 from helpdesk.auth import me, supervisors_only
 from helpdesk.queries.backlog import Backlog, backlogs, outbox_figures
+from helpdesk.webhook_changes import all_webhooks
 from queues import cron, ledger, status
 
 pages = Blueprint("status", __name__)
@@ -24,6 +25,7 @@ def show() -> ResponseReturnValue:
     return render_template(
         "status/show.html",
         channels=status.channels(me()),
+        webhooks=[webhook for webhook in all_webhooks() if webhook.off_words or webhook.failing_since],
         backlogs=[*backlogs(), Backlog("chores", len(cron.due_chores()), None)],
         workers=status.workers(),
         outbox=outbox_figures(),
@@ -49,6 +51,7 @@ def chore_name(name: str) -> str:
         "reindex-search": _("Bring the search index up to date"),
         "sweep-files": _("Remove files that nothing uses"),
         "forget-keys": _("Forget which clicks were repeated"),
+        "forget-deliveries": _("Forget what webhooks were told"),
         "reconcile-ledger": _("Compare counters with rows"),
         "finish-restore": _("Set aside what a restored copy must not send"),
     }.get(name, name)
