@@ -63,12 +63,12 @@ class MailboxForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         _l("Taken mail"),
         choices=choices(
             [
-                ("move", _l("is moved to a folder")),
-                ("mark", _l("stays and is marked")),
-                ("delete", _l("is deleted on the server")),
+                ("move", _l("is moved to a folder: colleagues see in the inbox what is still to be taken")),
+                ("mark", _l("stays in its place and gets a mark that mail programs do not show")),
+                ("delete", _l("is deleted on the server: then it can never be read again from there")),
             ]
         ),
-        description=_l("Only after it is stored here."),
+        description=_l("Only after it is stored here. Mail that is left out is never moved, marked or deleted."),
     )
     done_folder = StringField(_l("Folder for taken mail"), [Length(max=LONGEST)])
 
