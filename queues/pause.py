@@ -17,7 +17,16 @@ from sqlalchemy import ColumnElement, func, select, update
 from helpdesk import clock
 from helpdesk.db import db, transaction
 from helpdesk.errors import Conflict
-from helpdesk.models import Message, OutboxItem, Setting, SystemMail, User, read_setting, write_setting
+from helpdesk.models import (
+    Message,
+    OutboxItem,
+    Setting,
+    SystemMail,
+    User,
+    WebhookDelivery,
+    read_setting,
+    write_setting,
+)
 from helpdesk.models.event import record_change
 from helpdesk.models.message import DeliveryState
 from queues import delivery, lanes
@@ -109,6 +118,9 @@ def hold_doubtful() -> int:
             old = SystemMail.state == "queued", SystemMail.created_at <= pause.backup_at
             values = {"state": "failed", "last_error": words, "finished_at": clock.SQL_NOW, "body": ""}
             session.execute(update(SystemMail).where(*old).values(values))
+            told = WebhookDelivery.state.in_(["queued", "sending"]), WebhookDelivery.created_at <= pause.backup_at
+            given_up = {"state": "failed", "words": words, "finished_at": clock.SQL_NOW}
+            session.execute(update(WebhookDelivery).where(*told).values(given_up))
     return held
 
 

@@ -27,6 +27,7 @@ from helpdesk.models.event import record_change
 from helpdesk.models.webhook import MOST_WORDS
 from helpdesk.outbound import OutboundRefused
 from helpdesk.queries.backlog import webhooks_due
+from queues.pause import is_paused_now
 
 log = structlog.get_logger(__name__)
 
@@ -134,8 +135,10 @@ def forget_deliveries() -> int:
 
 
 def _take(token: str) -> list[Round]:
-    """Lease the next deliveries of the webhooks that may be tried now, the oldest first."""
+    """Lease the next deliveries of the webhooks that may be tried now, the oldest first; none while sending is paused."""
     with transaction() as session:
+        if is_paused_now():
+            return []
         ids = session.scalars(
             select(WebhookDelivery.webhook_id)
             .join(Webhook, Webhook.id == WebhookDelivery.webhook_id)
