@@ -16,8 +16,9 @@ from helpdesk.staff import apply
 
 def list_of(project_id: int, channel_id: int | None) -> list[Rule]:
     """The rules of one list in their order: those of a channel, or without one those of a project."""
-    same = Rule.channel_id == channel_id if channel_id is not None else Rule.channel_id.is_(None)
-    query = select(Rule).where(Rule.project_id == project_id, same)
+    query = select(Rule).where(Rule.channel_id == channel_id)
+    if channel_id is None:
+        query = select(Rule).where(Rule.channel_id.is_(None), Rule.project_id == project_id)
     return list(db.session.scalars(query.order_by(Rule.position, Rule.id)))
 
 

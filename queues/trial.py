@@ -11,7 +11,8 @@ from datetime import datetime
 from sqlalchemy import Row, func, select
 
 from helpdesk.db import db
-from helpdesk.models import Channel, InboundEvent, InboundState, Message, Rule
+from helpdesk.models import Channel, InboundEvent, InboundState, Message
+from helpdesk.rule_changes import list_of
 from helpdesk.rules import Actions, Condition, LiveRule
 from queues.mail_facts import LONGEST_TEXT, from_row
 from queues.routing import MailFacts, Route, route
@@ -136,9 +137,7 @@ def _rules(channel: Channel, draft: Draft | None) -> list[LiveRule]:
     found: list[LiveRule] = []
     for channel_id in (channel.id, None):
         here = draft is not None and draft.channel_id == channel_id
-        same = Rule.channel_id == channel_id if channel_id is not None else Rule.channel_id.is_(None)
-        query = select(Rule).where(Rule.project_id == channel.project_id, same).order_by(Rule.position, Rule.id)
-        for rule in db.session.scalars(query):
+        for rule in list_of(channel.project_id, channel_id):
             if draft is not None and here and rule.id == draft.id:
                 found.append(_as_rule(draft))
             elif rule.active:

@@ -87,7 +87,7 @@ def rule_name(name: str) -> str:
 def rules_of(channel: Channel) -> list[LiveRule]:
     """The active rules of a channel in their order: its own, then those of its project. Read once a transaction."""
     lists = remembered("live_rules", _read_rules)
-    return [*lists.get((channel.project_id, channel.id), []), *lists.get((channel.project_id, None), [])]
+    return [*lists.get(f"channel-{channel.id}", []), *lists.get(f"project-{channel.project_id}", [])]
 
 
 def live(rule: Rule) -> LiveRule:
@@ -96,10 +96,10 @@ def live(rule: Rule) -> LiveRule:
     return LiveRule(rule.id, rule.name, conditions, Actions.model_validate(rule.actions), rule.go_on)
 
 
-def _read_rules() -> dict[tuple[int, int | None], list[LiveRule]]:
-    lists: dict[tuple[int, int | None], list[LiveRule]] = {}
+def _read_rules() -> dict[str, list[LiveRule]]:
+    lists: dict[str, list[LiveRule]] = {}
     for rule in db.session.scalars(select(Rule).where(Rule.active).order_by(Rule.position, Rule.id)):
-        lists.setdefault((rule.project_id, rule.channel_id), []).append(live(rule))
+        lists.setdefault(rule.list_key, []).append(live(rule))
     return lists
 
 

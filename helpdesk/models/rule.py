@@ -42,6 +42,11 @@ class Rule(Model):
     project: Mapped[Project] = relationship()
     channel: Mapped[Channel | None] = relationship()
 
+    @property
+    def list_key(self) -> str:
+        """Names the list that it stands in: `channel-3` or `project-1`."""
+        return f"project-{self.project_id}" if self.channel_id is None else f"channel-{self.channel_id}"
+
 
 class BlockedSender(Model):
     """An address, or `@domain` with all of its addresses, whose new mail a project files as spam.

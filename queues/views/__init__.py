@@ -22,6 +22,7 @@ def init_app(app: "Flask") -> None:
         outbox,
         outgoing,
         quarantine,
+        rules,
         sending,
         shifts,
         status,
@@ -38,6 +39,7 @@ def init_app(app: "Flask") -> None:
         outbox,
         outgoing,
         quarantine,
+        rules,
         sending,
         shifts,
         status,
@@ -48,6 +50,7 @@ def init_app(app: "Flask") -> None:
         app,
         NavItem("work", "openings.new", _l("New ticket"), "plus", key="c"),
         NavItem("manage", "channels.index", _l("Channels"), "mail", shows=lambda user: user.is_administrator),
+        NavItem("manage", "rules.index", _l("Rules"), "adjustments", shows=lambda user: user.is_administrator),
         NavItem(
             "manage", "outgoing.index", _l("Local outgoing mail"), "send", shows=lambda user: user.is_administrator
         ),

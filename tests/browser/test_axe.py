@@ -63,6 +63,8 @@ def values(world: World) -> dict[str, Any]:
         "organisation_id": ids["organisation"],
         "merge_id": 1,
         "item_id": 1,
+        "rule_id": 1,
+        "blocked_id": 1,
         "notice_id": 1,
         "calendar_id": 1,
         "target_id": 1,

@@ -12,4 +12,5 @@ import "./copy.js";
 import "./frames.js";
 import "./scroll.js";
 import "./selects.js";
+import "./rule_rows.js";
 import "./live.js";
