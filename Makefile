@@ -11,7 +11,7 @@ FAST := not browser and not dovecot and not fault
 PYTEST := $(BIN)/python -m pytest -p tests.tools.require_all
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev run demo test test-fast check fault hostile bench bench-large provision clean
+.PHONY: help install dev run demo test test-fast check fault hostile week bench bench-large provision clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -65,6 +65,9 @@ check: dev ## style, types, import directions, translations, migrations
 
 hostile: dev provision ## every hostile mail through the door and onto every page (the tests take a sample)
 	$(BIN)/python -m tests.browser.hostile_pages
+
+week: dev ## play a simulated week of a contact centre (forty operators) and check it from its history
+	$(BIN)/python -m tests.week $(ARGS)
 
 bench: dev ## measure speed at 10,000 and 100,000 tickets beside the floor of this machine
 	$(BIN)/python -m bench $(ARGS)

@@ -1,0 +1,1 @@
+"""A simulated week of a contact centre: seeded, time compressed, checked from its history alone."""
