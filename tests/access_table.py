@@ -312,6 +312,7 @@ ROWS: dict[str, Row] = {
     # the way of a message
     "GET /supervision": SUPERVISOR,
     "GET /status": SUPERVISOR,
+    "GET /status/findings": ADMINISTRATOR,
     "GET /metrics": Row(Access.PUBLIC, absent=True),
     "GET /quarantine": SUPERVISOR,
     "GET /quarantine/<int:event_id>/raw": Row(Access.SUPERVISOR, absent=True),

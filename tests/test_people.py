@@ -209,6 +209,8 @@ def queue_data(queue=None, **values):
         "active": "y",
         "clock": "first_unanswered",
         "longest_pass_minutes": "60",
+        "owner_away": "queue",
+        "owner_wait_minutes": "20",
         "follow_up": "reopen",
         "reopen_days": "14",
         "reply_channel_id": "0",
@@ -230,6 +232,7 @@ def test_a_new_queue_is_open_to_everybody(session, cast, dora):
     assert dora.post("/admin/queues", data=data).status_code == 302
     queue = session.scalars(select(Queue).where(Queue.name == "VIP")).one()
     assert queue.reply_channel_id is None and queue.longest_pass_minutes == 60 and not queue.strict
+    assert (queue.owner_away, queue.owner_wait_minutes) == ("queue", 20)
     assert permissions.may(cast.ann, Right.WORK, queue.id) and not permissions.may(cast.carl, Right.SEE, queue.id)
 
 

@@ -37,6 +37,7 @@ NOUNS = (
     "second_step",
     "sessions",
     "spam",
+    "shift_notes",
     "states",
     "supervision",
     "targets",

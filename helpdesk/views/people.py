@@ -13,7 +13,7 @@ from sqlalchemy.orm import selectinload
 from wtforms import BooleanField, IntegerField, SelectField, StringField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
-from helpdesk import auth, staff
+from helpdesk import auth, limits, staff
 from helpdesk.auth import administrators_only, me
 from helpdesk.babel import LANGUAGES
 from helpdesk.db import db
@@ -116,6 +116,7 @@ def save(user_id: int) -> ResponseReturnValue:
         return _page(user, form, ids), 422
     values = {name: form[name].data for name in ("name", "email", "role", "claim_limit")}
     try:
+        values["claim_limits"] = limits.checked(request.form)
         staff.change_person(me(), user, values, _groups(ids))
     except Refused as error:
         db.session.rollback()
@@ -195,4 +196,6 @@ def _page(user: User, form: PersonForm, ids: set[int], fault: str = "") -> str:
         ticked=ids,
         fault=fault,
         open_count=open_count,
+        kinds=[(kind, name, user.claim_limits.get(kind, "")) for kind, name in limits.kind_names().items()],
+        everybodys=limits.default_limits(),
     )

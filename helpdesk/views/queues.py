@@ -72,6 +72,7 @@ def show(queue_id: int) -> ResponseReturnValue:
         },
         queue_id=queue.id,
         list_tabs=_tabs(queue, context["view"]),
+        note_url=url_for("shift_notes.edit", queue_id=queue.id) if context["may_work"] else None,
         queue_take_url=url_if("claims.take_next_of", queue_id=queue.id) if context["may_work"] else None,
         **context,
     )
@@ -112,8 +113,16 @@ def _list(queue: Queue) -> dict[str, Any]:
         "list_text": words.clock_rule(queue.clock, queue.by_priority) if view == View.WAITING else "",
         "view": view,
         "may_work": may_work,
+        "shift_note": None if current else _shift_note(queue),
         **_empty(view),
     }
+
+
+def _shift_note(queue: Queue) -> dict[str, Any] | None:
+    if not queue.shift_note:
+        return None
+    author = queue.shift_note_by.name if queue.shift_note_by else ""
+    return {"text": queue.shift_note, "author": author, "at": queue.shift_note_at}
 
 
 def _empty(view: View) -> dict[str, str]:

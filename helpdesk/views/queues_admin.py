@@ -16,7 +16,7 @@ from helpdesk.auth import administrators_only, me
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
 from helpdesk.forms import choices, chosen_rights, typed
-from helpdesk.models import Channel, FollowUp, Group, Project, Queue, QueueClock, QueueRight, Right
+from helpdesk.models import Channel, FollowUp, Group, OwnerAway, Project, Queue, QueueClock, QueueRight, Right
 from helpdesk.queue_changes import save_queue
 from helpdesk.views.groups import RIGHTS
 
@@ -26,6 +26,10 @@ CLOCKS = {
     QueueClock.FIRST_UNANSWERED: _l("Since the first message that nobody has answered"),
     QueueClock.ARRIVED: _l("Since the ticket arrived"),
     QueueClock.LAST_CUSTOMER: _l("Since the customer's last message"),
+}
+OWNER_AWAY = {
+    OwnerAway.QUEUE: _l("The ticket goes back to the queue, to its place"),
+    OwnerAway.OWNER: _l("The ticket stays with its owner"),
 }
 FOLLOW_UPS = {
     FollowUp.REOPEN: _l("Reopens it, for some days"),
@@ -56,6 +60,12 @@ class QueueForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         _l("Open tickets per operator at most"),
         [Optional(), NumberRange(1, 1000)],
         description=_l("Empty: no limit."),
+    )
+    owner_away = RadioField(_l("When a customer waits and the owner is not here"), choices=choices(OWNER_AWAY.items()))
+    owner_wait_minutes = IntegerField(
+        _l("Minutes before that, while the owner is away"),
+        [InputRequired(), NumberRange(0, 10_000)],
+        description=_l("Of an owner who is offline the ticket goes back at once."),
     )
     follow_up = RadioField(_l("A message to a finished ticket"), choices=choices(FOLLOW_UPS.items()))
     reopen_days = IntegerField(_l("Days in which it reopens"), [InputRequired(), NumberRange(0, 3650)])
@@ -93,6 +103,8 @@ def new() -> ResponseReturnValue:
         follow_up=FollowUp.REOPEN,
         reopen_days=14,
         longest_pass_minutes=240,
+        owner_away=OwnerAway.QUEUE,
+        owner_wait_minutes=15,
         acknowledge=True,
         salutation="",
         signature="",
