@@ -17,6 +17,7 @@ APP_COMMANDS = {
     "backup": "queues.cli_moving:backup",
     "restore": "queues.cli_moving:restore",
     "import-numbers": "queues.cli_moving:import_numbers",
+    "doctor": "queues.cli_moving:doctor",
     "migrate": "helpdesk.cli:migrate",
     "prepare": "helpdesk.cli_people:prepare",
     "worker": "queues.cli:worker",

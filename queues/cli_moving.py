@@ -101,3 +101,17 @@ def import_numbers(file: Path, project: str | None, channel: str | None) -> None
         f"{outcome.made} tickets taken over, {outcome.known} were here already, "
         f"{outcome.passed_over} lines passed over."
     )
+
+
+@click.command("doctor")
+@click.option("--json", "json_output", is_flag=True, help="For programs: a list of findings.")
+@click.option("--no-connect", is_flag=True, help="Do not try the mail servers of the channels.")
+@click.pass_context
+def doctor(context: click.Context, json_output: bool, no_connect: bool) -> None:
+    """Find out what is wrong. Exit code 0: all is well, 1: something wants attention, 2: something does not work."""
+    from queues.doctor import diagnose
+    from queues.findings import as_json, as_lines, exit_code
+
+    findings = diagnose(context.find_root().obj, not no_connect)
+    click.echo(as_json(findings) if json_output else "\n".join(as_lines(findings)))
+    context.exit(exit_code(findings))

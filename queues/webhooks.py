@@ -135,7 +135,7 @@ def forget_deliveries() -> int:
 
 
 def _take(token: str) -> list[Round]:
-    """Lease the next deliveries of the webhooks that may be tried now, the oldest first; none while sending is paused."""
+    """Lease the next deliveries of webhooks that may be tried now, the oldest first; none while sending is paused."""
     with transaction() as session:
         if is_paused_now():
             return []

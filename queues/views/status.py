@@ -5,10 +5,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from helpdesk import clock
-from helpdesk.auth import me, supervisors_only
+from helpdesk.auth import administrators_only, me, supervisors_only
 from helpdesk.queries.backlog import Backlog, backlogs, outbox_figures
 from helpdesk.webhook_changes import all_webhooks
-from queues import cron, ledger, status
+from queues import cron, doctor, ledger, status
 
 pages = Blueprint("status", __name__)
 
@@ -37,6 +37,14 @@ def show() -> ResponseReturnValue:
         clock_offset=status.clock_offset(),
         now=now,
     )
+
+
+@pages.get("/status/findings")
+@administrators_only
+def findings() -> ResponseReturnValue:
+    """What `helpdesk doctor` says, but for trying the servers of channels."""
+    found = sorted(doctor.look(connect=False), key=lambda one: -one.level)
+    return render_template("status/findings.html", findings=found)
 
 
 def chore_name(name: str) -> str:
