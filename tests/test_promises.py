@@ -1,5 +1,6 @@
 """Promises on tickets: each change of a ticket moves them in its own transaction, and the history alone proves them."""
 
+import random
 import re
 from datetime import datetime, timedelta
 from typing import Any
@@ -423,3 +424,74 @@ def test_claims_notes_and_tags_ask_nothing(make: Any, cast: Any, session: Any) -
 
 def test_clock_of_the_database_is_back(session: Any) -> None:
     assert timedelta(0) <= clock.now() - session.scalar(text("SELECT now()")) < timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_random_week_is_proved_by_the_history_alone(
+    make: Any, cast: Any, session: Any, at: Any, move_clock: Any, seed: int
+) -> None:
+    """Everything that moves a promise, in any order, over the night in which the clocks change."""
+    dice = random.Random(seed)
+    night = office(session, "Ночь", week=[[[1320, 1800]]] * 7)
+    calendar = office(session, "Офис", **{"2026-03-27": {"name": "Выходной", "hours": []}})
+    cast.support.calendar_id, cast.billing.calendar_id = calendar.id, night.id
+    target(session, first_seconds=3 * HOUR, next_seconds=2 * HOUR, solution_seconds=20 * HOUR)
+    target(session, priority=1, first_seconds=HOUR, solution_seconds=4 * HOUR, at_breach={"queue_id": cast.billing.id})
+    spare = target(session, queue_id=cast.billing.id, next_seconds=30 * HOUR, at_warning={"raise": "one"})
+    moment = datetime(2026, 3, 26, 8, tzinfo=ZoneInfo("UTC"))
+    tickets: list[Ticket] = []
+    for _step in range(45):
+        moment += timedelta(minutes=dice.randrange(5, 200), seconds=dice.randrange(60))
+        move_clock(f"{(moment - session.scalar(text('SELECT clock_timestamp()'))).total_seconds():.3f} seconds")
+        if len(tickets) < 5 or dice.random() < 0.05:
+            tickets.append(make.ticket(cast.support, minutes_ago=0, priority=dice.choice([1, 3])))
+        _live(dice, session, make, cast, dice.choice(tickets), calendar, spare)
+        session.commit()
+        if dice.random() < 0.3:
+            promises.review()
+            promises.watch()
+        session.expire_all()
+    assert check_history(session) > 25
+    for ticket in tickets:
+        open_dues = [row.due_at for row in ticket.promises if row.is_open and row.due_at]
+        assert ticket.due_at == min(open_dues, default=None)
+
+
+def _live(dice: random.Random, session: Any, make: Any, cast: Any, ticket: Ticket, calendar: Any, spare: Any) -> None:
+    """One thing that happens to a ticket, to a calendar or to a target."""
+    act = dice.choice(
+        ["hear", "reply", "undo", "pause", "wake", "finish", "reopen", "move", "priority", "edit", "switch"]
+    )
+    match act:
+        case "hear":
+            make.hear(ticket, "Ещё вопрос")
+        case "reply" | "undo" if ticket.kind == "active":
+            ticket.claim(cast.ann) if ticket.owner_id is None else None
+            message = ticket.reply(cast.ann, Reply("Ответ"))
+            session.flush()
+            if act == "undo":
+                ticket.undo_reply(cast.ann, message)
+        case "pause" if ticket.kind == "active":
+            ticket.pause(cast.ann)
+        case "wake" if ticket.kind == "paused":
+            ticket.wake(None, "time")
+        case "finish" if ticket.kind != "finished":
+            ticket.finish(cast.ann, dice.choice([State.SOLVED, State.UNSOLVED, State.SPAM]))
+        case "reopen" if ticket.kind == "finished":
+            ticket.reopen(dice.choice([cast.ann, None]), "by hand")
+        case "move":
+            ticket.move(cast.sue, dice.choice([cast.support, cast.billing]))
+        case "priority":
+            ticket.prioritise(cast.sue, dice.choice([1, 2, 3]))
+        case "edit":
+            calendar.version += 1
+            week = [[[540, dice.choice([960, 1080, 1200])]]] * 5 + [[], []]
+            session.add(
+                CalendarVersion(
+                    calendar_id=calendar.id, version=calendar.version, time_zone="Europe/Kyiv", week=week, days={}
+                )
+            )
+            change_book()
+        case "switch":
+            spare.active = not spare.active
+            change_book()

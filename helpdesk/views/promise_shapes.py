@@ -24,9 +24,10 @@ def due_chip(due_at: datetime | None, warn_at: datetime | None, now: datetime) -
 
 
 def panel(ticket: Ticket, now: datetime) -> list[dict[str, Any]]:
-    """The ticket's promises, the latest of each kind. Reads them, their targets and calendars, if there are any."""
+    """The ticket's promises, the latest of each kind, due first at the top. Reads them and what they are counted by."""
     latest = {row.kind: row for row in ticket.promises}
     shown = [row for row in latest.values() if row.is_open or row.met_at or row.breached_at]
+    shown.sort(key=lambda row: (not row.is_open, row.due_at is None, row.due_at or row.asked_at))
     return [_shape(ticket, row, now) for row in shown]
 
 

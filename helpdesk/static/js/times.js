@@ -47,13 +47,12 @@ function refreshAges() {
   }
 }
 
-// <time data-due>: how long until something is due, or how long it has been: "in 3 hr.", "2 days ago".
+// <time data-due>: how long until something is due, or for how long it has been overdue: "in 3 hr.", "2 days".
 function refreshDues() {
   const now = new Date();
   for (const element of document.querySelectorAll("time[data-due]")) {
     const moment = new Date(element.dateTime);
-    const [count, unit] = moment > now ? age(now, moment) : age(moment, now);
-    const text = due.format(moment > now ? count : -count, unit);
+    const text = moment > now ? due.format(...age(now, moment)) : ageText(moment, now);
     if (element.textContent !== text) element.textContent = text;
   }
 }
