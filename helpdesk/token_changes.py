@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from helpdesk import clock
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
-from helpdesk.models import ApiToken, Group, Role, Scope, User
+from helpdesk.models import ApiToken, Availability, Group, Role, Scope, User
 from helpdesk.models.event import record_change
 
 MOST_TOKENS = 20  # living ones of one user
@@ -58,6 +58,7 @@ def make_system_user(by: User, name: str, role: Role, groups: Iterable[Group]) -
         name=name,
         role=role,
         system=True,
+        availability=Availability.AVAILABLE,  # a program does not go home
         language=by.language,
         time_zone=by.time_zone,
     )

@@ -99,7 +99,7 @@ def mark_absent() -> int:
             and_(User.availability == Availability.AVAILABLE, seen_at < SQL_NOW - idle),
             and_(User.availability == Availability.AWAY, seen_at < SQL_NOW - AWAY_FORGOTTEN),
         )
-        due = select(User.id).where(gone).order_by(User.id).limit(PEOPLE_AT_ONCE)
+        due = select(User.id).where(gone, ~User.system).order_by(User.id).limit(PEOPLE_AT_ONCE)
         if clock.now() - watched_since < idle:
             return 0
         ids = list(db.session.scalars(due))

@@ -9,11 +9,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from flask_babel import gettext as _
 from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, LargeBinary, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from helpdesk.clock import SQL_NOW
 from helpdesk.db import Id, Model, Moment, Now, db
+from helpdesk.errors import Refused
 from helpdesk.models.user import User
 
 # An operator's shift is eight hours, with breaks and a meeting in it: nobody shall be thrown out in the middle of one,
@@ -152,7 +154,9 @@ class PasswordLink(Model):
 
     @classmethod
     def issue(cls, user: User, purpose: Purpose) -> str:
-        """A fresh token for `user`, kept nowhere else."""
+        """A fresh token for `user`, kept nowhere else. Raises Refused for a system user, as whom nobody signs in."""
+        if user.system:
+            raise Refused(_("%(name)s is a system user: programs act as it, and nobody signs in.", name=user.name))
         revoke_links(user)
         token = new_token()
         life = INVITE_LIFE if purpose == Purpose.INVITE else RESET_LIFE
