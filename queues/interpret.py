@@ -196,8 +196,9 @@ def _came_again(placing: Placing, first: InboundEvent, known: Known) -> str:
     Where the mail names none of our addresses (a blind copy), the order of the channels decides, as long as nobody has
     begun to work on the ticket.
     """
-    placing.event.message_id = first.message_id
-    message = db.session.get_one(Message, first.message_id)
+    message = first.message
+    assert message is not None  # only what is on a ticket speaks for its copies
+    placing.event.message, placing.event.message_id = message, message.id
     ticket = known.ticket(message.ticket_id) if message.ticket_id is not None else None
     if ticket is None:
         return SAME_MAIL
@@ -350,6 +351,8 @@ def _take_part(conversation: Conversation, message: Understood, proof: Proof, kn
     """
     if message.nature != "human" or not proof.participant or proof.how in {BY_NUMBER, BY_FORMER}:
         return
+    if message.conversation_key:
+        return  # a chat is answered as such, and its people need no address
     present = known.participants_in(conversation) | known.removed_from(conversation)
     people = [(message.sender, message.sender_name, "from")]
     people += [(address, name, "to") for address, name in message.to]

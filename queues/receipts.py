@@ -38,10 +38,11 @@ def note_receipt(channel_id: int, told: Delivered) -> str:
     state = DeliveryState(told.state)
     if item.state in {DeliveryState.CANCELLED, DeliveryState.FAILED} or item.message.delivery not in BEFORE[state]:
         return RECEIPT
-    for one in item.deliveries:
-        one.state, one.words, one.at = state, told.words or None, clock.now()
-    if state == DeliveryState.FAILED and item.state == DeliveryState.SENT:
-        item.state, item.last_error = state, told.words or None
+    if item.state == DeliveryState.SENT:  # else it is faster than what we know, and the try ends as it ends
+        for one in item.deliveries:
+            one.state, one.words, one.at = state, told.words or None, clock.now()
+        if state == DeliveryState.FAILED:
+            item.state, item.last_error = state, told.words or None
     show_state(item, state, told.words, by=None)
     return RECEIPT
 

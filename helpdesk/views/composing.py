@@ -97,7 +97,13 @@ def answer_to(ticket: Ticket) -> list[str]:
 
 
 def recipients(ticket: Ticket) -> tuple[list[str], list[str]]:
-    """To whom an answer goes unless its author says otherwise: the customer, and all others who take part in copy."""
+    """To whom an answer goes unless its author says otherwise: the customer, and all others who take part in copy.
+
+    Nobody by address where the channel itself knows its other end.
+    """
+    channel = reply_channel(ticket.queue, ticket.conversation.channel)
+    if channel is not None and not can(channel).has_recipients:
+        return [], []
     to = answer_to(ticket)
     named = {address.lower() for address in to}
     parts = [part for part in participants(ticket) if not is_own_address(part.address)]
