@@ -45,7 +45,7 @@ def _run(scratch: Path, seed: int, small: bool) -> int:
         with app.app_context():
             print(f"seed {seed}", flush=True)
             size = SMALL if small else Size()
-            played = play(size, seed, tell=lambda line: print(line, flush=True))
+            played = play(app, size, seed, tell=lambda line: print(line, flush=True))
             report = check(played, size.beat)
         print("\n".join(report.lines()))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

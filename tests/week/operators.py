@@ -176,6 +176,10 @@ class Turn:
         ticket.release(self._me())
 
     def _reply(self, ticket: Ticket) -> None:
+        """Write to the customer; who called is called back, and a note says so."""
+        if ticket.conversation.channel.kind != "email":
+            ticket.note(self._me(), "Перезвонил клиенту, вопрос обсудили.")
+            return
         ticket.reply(self._me(), Reply(ANSWER, to=[ticket.customer.identities[0].value]))
 
     def _release_all(self) -> None:

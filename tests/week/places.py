@@ -11,7 +11,7 @@ from tests.week.play import Played
 
 def misplaced(played: Played) -> list[str]:
     """What is wrong with the places of messages, as sentences."""
-    return [*_mails(played), *_events(played), *_rows(), *_counters()]
+    return [*_mails(played), *_calls(played), *_events(played), *_rows(), *_counters()]
 
 
 def _mails(played: Played) -> list[str]:
@@ -30,8 +30,23 @@ def _mails(played: Played) -> list[str]:
             wrong.append(f"{sent.kind} {header_id} is on no ticket")
         if sent.kind != "bounce" and any(f"mark {header_id[1:-1]}" not in row.text for row in rows):
             wrong.append(f"{sent.kind} {header_id} lost its text")
-    calls = played.intents.calls
-    return wrong + [f"{header_id} was sent by nobody" for header_id in found if header_id not in calls]
+    return wrong + [f"{header_id} was sent by nobody" for header_id in found]
+
+
+def _calls(played: Played) -> list[str]:
+    """Each call is one conversation and one ticket, and ended as the exchange says."""
+    rows = db.session.execute(
+        text(
+            "SELECT c.key, k.phase, (SELECT count(*) FROM tickets t WHERE t.conversation_id = c.id) AS tickets"
+            " FROM calls k JOIN conversations c ON c.id = k.conversation_id"
+        )
+    ).all()
+    found = {row.key.removeprefix("call:"): row for row in rows}
+    wrong = [f"{call} is not known" for call in played.intents.calls if call not in found]
+    for call, ended in played.intents.calls.items():
+        if call in found and (found[call].phase, found[call].tickets) != (ended, 1):
+            wrong.append(f"{call} is {found[call].phase} on {found[call].tickets} tickets, not {ended} on one")
+    return wrong
 
 
 def _events(played: Played) -> list[str]:

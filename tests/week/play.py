@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 
+from flask import Flask
 from sqlalchemy import select
 
 from helpdesk.db import db, transaction
@@ -14,6 +15,7 @@ from helpdesk.models.availability import note_presence
 from helpdesk.models.message import DeliveryState
 from helpdesk.queries.backlog import outbox_due
 from queues import cron, outbox
+from tests.week.calls import Exchange
 from tests.week.clockwork import Clockwork
 from tests.week.customers import Crowd, Intents
 from tests.week.operators import Desk
@@ -41,13 +43,14 @@ class Played:
     seconds: float
 
 
-def play(size: Size, seed: int, tell: Callable[[str], None] = lambda _line: None) -> Played:
+def play(app: Flask, size: Size, seed: int, tell: Callable[[str], None] = lambda _line: None) -> Played:
     """Play a week on an empty database. Needs an application context; `tell` gets a line for each day."""
     random, began = Random(seed), time.monotonic()
     clock = Clockwork(size.begins)
     try:
         world = build(size, random)
         crowd, desk = Crowd(world, size, random, clock), Desk(world, random, clock)
+        Exchange(app, world, size, random, clock, crowd.intents).plan()
         crowd.plan()
         desk.plan()
         machine = Machine(clock, crowd, desk, [worker.user_id for worker in world.workers])

@@ -19,7 +19,7 @@ NOON = datetime(2026, 10, 26, 10, tzinfo=UTC)
 
 @pytest.mark.fault
 def test_a_day_keeps_every_promise(app, committed):
-    played = play(SMALL, seed=7)
+    played = play(app, SMALL, seed=7)
     report = check(played, SMALL.beat)
     assert report.broken == {}
     assert played.done["claimed"] > 40

@@ -9,10 +9,12 @@ from helpdesk.db import db, transaction
 from helpdesk.models import Channel, Group, Project, Queue, QueueRight, Right, Role, User
 from helpdesk.models.calendar import Calendar, CalendarVersion
 from helpdesk.models.promise import Target
+from queues.channels.http.settings import HttpSettings
 from tests.week.size import Size
 
 ZONE = ZoneInfo("Europe/Kyiv")
 SHIFTS = {"early": (6, 14), "day": (9, 17), "late": (14, 22), "night": (22, 30)}
+DOOR, SECRET = "door-of-the-exchange", "hds_week"
 TEAMS = ("Поддержка", "Расчёты", "Магазин")
 
 
@@ -40,11 +42,11 @@ class Worker:
 class World:
     """What the week is played with."""
 
-    queues: dict[str, int]
     mailboxes: list[Mailbox]
     workers: list[Worker]
     supervisor_id: int
-    administrator_id: int
+    door: str
+    secret: bytes
 
 
 def build(size: Size, random: Random) -> World:
@@ -71,13 +73,19 @@ def build(size: Size, random: Random) -> World:
             _mailbox(queues["Расчёты"], "bills@prichal.example", "Причал"),
             _mailbox(queues["Магазин"], "shop@vesna.example", "Vesna"),
         ]
+        _exchange(queues["Поддержка"])
         supervisor = User(email="sue@prichal.example", name="Сюзанна", role=Role.SUPERVISOR)
-        administrator = User(email="dora@prichal.example", name="Дора", role=Role.ADMINISTRATOR)
-        session.add_all([supervisor, administrator])
+        session.add(supervisor)
         workers = _workers(size, random, queues, supervisor)
-        return World(
-            {name: queue.id for name, queue in queues.items()}, mailboxes, workers, supervisor.id, administrator.id
-        )
+        return World(mailboxes, workers, supervisor.id, DOOR, SECRET.encode())
+
+
+def _exchange(queue: Queue) -> None:
+    channel = Channel(project_id=queue.project_id, queue_id=queue.id, kind="http", name="АТС", door=DOOR)
+    channel.settings = HttpSettings(callback_url="").model_dump(mode="json")
+    db.session.add(channel)
+    db.session.flush()
+    channel.keep_secrets({"secret": SECRET})
 
 
 def _promise(brand: Project, other: Project, queues: dict[str, Queue]) -> None:
