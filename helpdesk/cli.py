@@ -1,5 +1,7 @@
 """Commands of the desk itself."""
 
+from functools import cache
+
 import click
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -13,12 +15,24 @@ from helpdesk.db import db
 from helpdesk.errors import StartError
 
 MIGRATIONS = str(ROOT / "migrations")
-__all__ = ["MIGRATIONS", "init_app", "migrate", "migrate_database", "needs_app"]
+__all__ = ["MIGRATIONS", "init_app", "migrate", "migrate_database", "needs_app", "newest_revision"]
 
 
 def init_app(app: Flask) -> None:
     """Connect Alembic with the application."""
     Migrate(app, db, directory=MIGRATIONS, compare_type=True)
+
+
+@cache
+def newest_revision() -> str | None:
+    """The schema revision that this program needs; read once, because it comes with the code."""
+    return ScriptDirectory(MIGRATIONS).get_current_head()
+
+
+@cache
+def known_revisions() -> frozenset[str]:
+    """All schema revisions that this program can bring forward."""
+    return frozenset(revision.revision for revision in ScriptDirectory(MIGRATIONS).walk_revisions())
 
 
 def migrate_database() -> None:
@@ -28,14 +42,13 @@ def migrate_database() -> None:
 
     Needs an application context.
     """
-    known = {revision.revision for revision in ScriptDirectory(MIGRATIONS).walk_revisions()}
     try:
         with db.engine.connect() as connection:
             present = MigrationContext.configure(connection).get_current_revision()
     except OperationalError as error:
         where = db.engine.url.render_as_string(hide_password=True)
         raise StartError(f"The database {where} cannot be used: {' '.join(str(error.orig).split())}") from error
-    if present is not None and present not in known:
+    if present is not None and present not in known_revisions():
         raise StartError(
             f"The database is of a newer version of the helpdesk (revision {present}). "
             "Install that version or restore a backup."

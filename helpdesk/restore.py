@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import IO, Any
 
 import psycopg
-from alembic.script import ScriptDirectory
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from helpdesk import ROOT, archive
+from helpdesk import archive
 from helpdesk.archive import Contents
+from helpdesk.cli import known_revisions
 from helpdesk.config import settings
 from helpdesk.errors import StartError
 from helpdesk.files import Store
@@ -46,11 +46,6 @@ class Restored:
 
     contents: Contents
     put_aside: list[Path]
-
-
-def known_revisions() -> set[str]:
-    """Schema revisions that this version of the program can bring forward."""
-    return {one.revision for one in ScriptDirectory(str(ROOT / "migrations")).walk_revisions()}
 
 
 def restore(server: Server, path: Path, replace: bool, quiet: bool, say: Callable[[str], None]) -> Restored:

@@ -5,16 +5,15 @@ import shutil
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from importlib.metadata import version
 from typing import TypeVar
 
 import redis
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Select, func, select, text
 
-from helpdesk import ROOT, clock
+from helpdesk import clock
+from helpdesk.cli import newest_revision
 from helpdesk.config import settings
 from helpdesk.db import db
 from helpdesk.models import Channel, InboundEvent, InboundState, ParkedMail, User
@@ -120,12 +119,6 @@ def schema() -> tuple[str | None, str | None]:
     """The revision of the database's schema, and the one that this program needs."""
     present = MigrationContext.configure(db.session.connection()).get_current_revision()
     return present, newest_revision()
-
-
-@cache
-def newest_revision() -> str | None:
-    """The revision that this program needs; read once, because it comes with the code."""
-    return ScriptDirectory(str(ROOT / "migrations")).get_current_head()
 
 
 def clock_offset() -> float:

@@ -184,7 +184,7 @@ def test_a_backup_of_a_newer_version_is_refused(
 ) -> None:
     from helpdesk import restore as module
 
-    monkeypatch.setattr(module, "known_revisions", lambda: {"0001"})
+    monkeypatch.setattr(module, "known_revisions", lambda: frozenset({"0001"}))
     with pytest.raises(StartError, match="newer version"):
         put_back(backup_file)
 

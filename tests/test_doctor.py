@@ -181,3 +181,27 @@ def test_without_a_database_one_sentence_says_so(app: Any, monkeypatch: pytest.M
 def test_administrators_find_it_on_a_page(app: Any, session: Any, cast: Any) -> None:
     session.commit()
     assert "No worker of the lane intake lives" in sign_in(app, cast.dora).get("/status/findings").text
+
+
+def test_ready_knows_the_schema_and_the_disk(app: Any, session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from helpdesk.views import health
+
+    client = app.test_client()
+    assert client.get("/ready").get_json() == {"status": "ok"}
+    monkeypatch.setattr(health, "LEAST_ROOM", 1 << 62)
+    assert (client.get("/ready").status_code, client.get("/ready").get_json()["disk"]) == (503, "full")
+    session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    assert client.get("/ready").get_json() == {"status": "down", "database": "of an older version"}
+    assert client.get("/health").status_code == 200
+
+
+def test_metrics_tell_of_pause_and_backup(app: Any, session: Any, cast: Any) -> None:
+    session.commit()
+    told = app.test_client().get("/metrics").text
+    assert "helpdesk_outbox_paused 0.0" in told and "\nhelpdesk_backup_age_seconds" not in told
+    pause.begin(cast.dora)
+    write_setting(LAST_BACKUP, {"at": (clock.now() - timedelta(hours=1)).isoformat()})
+    session.commit()
+    told = app.test_client().get("/metrics").text
+    assert "helpdesk_outbox_paused 1.0" in told and "\nhelpdesk_backup_age_seconds 36" in told
+    assert "helpdesk_outbox_oldest_seconds" in told

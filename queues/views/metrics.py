@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Iterator
+from datetime import datetime
 from ipaddress import ip_address
 
 from flask import Blueprint, Response, request
@@ -10,14 +11,18 @@ from flask_babel import gettext as _
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
+from sqlalchemy import func, select
 
 from helpdesk import clock
+from helpdesk.backup import LAST_BACKUP
 from helpdesk.config import settings
+from helpdesk.db import db
 from helpdesk.errors import NotFound
-from helpdesk.models import Queue
+from helpdesk.models import Queue, read_setting
+from helpdesk.models.promise import TicketPromise
 from helpdesk.queries.backlog import backlogs, outbox_figures
 from helpdesk.queries.counters import figures_of_queues
-from queues import cron, ledger, status
+from queues import cron, ledger, pause, status
 
 pages = Blueprint("metrics", __name__)
 
@@ -47,11 +52,12 @@ class Figures(Collector):
     """Reads everything anew at each scrape, so that all web processes give the same answer."""
 
     def collect(self) -> Iterator[Metric]:
-        """The figures of channels, queues, lanes, outbox, chores and disk."""
+        """The figures of channels, queues, lanes, outbox, chores, disk, backups and promises."""
         yield from _channels()
         yield from _queues()
         yield from _lanes()
         yield from _house()
+        yield from _safety()
 
 
 def _channels() -> Iterator[Metric]:
@@ -116,3 +122,36 @@ def _house() -> Iterator[Metric]:
         GaugeMetricFamily("helpdesk_ledger_differences", "Wrong counters at the last comparison.", value=wrong),
         GaugeMetricFamily("helpdesk_disk_free_bytes", "Free bytes of the data folder.", value=disk.free),
     )
+
+
+def _safety() -> Iterator[Metric]:
+    """Whether messages leave, and how old the last backup is; a metric without a value says that there is none."""
+    waiting, last, now = pause.waiting(), read_setting(LAST_BACKUP, None), clock.now()
+    backup = GaugeMetricFamily("helpdesk_backup_age_seconds", "Age of the newest backup.")
+    if last:
+        backup.add_metric([], (now - datetime.fromisoformat(last["at"])).total_seconds())
+    yield from (
+        GaugeMetricFamily("helpdesk_outbox_paused", "1 while nothing is sent.", value=int(pause.is_paused_now())),
+        GaugeMetricFamily("helpdesk_outbox_held", "Messages held since a restore.", value=waiting.held),
+        GaugeMetricFamily(
+            "helpdesk_outbox_oldest_seconds",
+            "Age of the oldest message that waits to leave.",
+            value=(now - waiting.oldest_at).total_seconds() if waiting.oldest_at else 0,
+        ),
+        backup,
+        _breaches(),
+    )
+
+
+def _breaches() -> Metric:
+    """Promises that were not kept, of the tickets that are still worked on."""
+    broken = GaugeMetricFamily("helpdesk_promises_breached", "Breached promises of open tickets.", labels=["kind"])
+    query = (
+        select(TicketPromise.kind, func.count())
+        .where(TicketPromise.breached_at.is_not(None), TicketPromise.met_at.is_(None))
+        .where(TicketPromise.cancelled_at.is_(None))
+        .group_by(TicketPromise.kind)
+    )
+    for kind, count in db.session.execute(query):
+        broken.add_metric([kind], count)
+    return broken
