@@ -19,7 +19,7 @@ from helpdesk import clock
 from helpdesk.db import db, transaction
 from helpdesk.errors import Conflict, HelpdeskError, Refused
 from helpdesk.models import Attempt, Delivery, Message, OutboxItem, Ticket, User
-from helpdesk.models.message import DeliveryState
+from helpdesk.models.message import ARRIVED, DeliveryState
 from helpdesk.models.ticket import header_hash
 from helpdesk.queries.readable import ticket_id_of
 from queues import breakers
@@ -239,7 +239,7 @@ def show_state(item: OutboxItem, state: DeliveryState, words: str, by: User | No
     message = item.message
     if message.delivery == state and message.delivery_note == (words or None):
         return
-    if state == DeliveryState.SENT and message.delivery in {DeliveryState.DELIVERED, DeliveryState.READ}:
+    if state == DeliveryState.SENT and message.delivery in ARRIVED:
         return  # the receipt was faster than the answer to what it is about
     ticket_id = ticket_id_of(message)
     ticket = db.session.get(Ticket, ticket_id) if ticket_id is not None else None

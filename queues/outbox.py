@@ -25,7 +25,7 @@ from sqlalchemy.orm import aliased
 from helpdesk import clock
 from helpdesk.db import db, transaction
 from helpdesk.models import Channel, Message, OutboxItem
-from helpdesk.models.message import DeliveryState
+from helpdesk.models.message import ARRIVED, DeliveryState
 from queues import breakers, delivery, pause, system_mails
 from queues.delivery import Taken
 
@@ -139,7 +139,10 @@ def _lease(due: Select[tuple[int, int]], probe: bool) -> list[Taken]:
     if rows:
         db.session.execute(
             update(Message)
-            .where(Message.id.in_([message_id for _, _, message_id in rows]))
+            .where(
+                Message.id.in_([message_id for _, _, message_id in rows]),
+                Message.delivery.not_in(ARRIVED),  # a receipt was faster than the answer to the last try
+            )
             .values(delivery=DeliveryState.SENDING)
             .execution_options(synchronize_session=False)
         )

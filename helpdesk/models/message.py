@@ -41,6 +41,9 @@ class DeliveryState(StrEnum):
     BOUNCED = "bounced"
 
 
+ARRIVED = frozenset({DeliveryState.DELIVERED, DeliveryState.READ})
+
+
 class Message(Model):
     """One thing said in a conversation, on a ticket or on none. `seq` rises within the conversation."""
 
