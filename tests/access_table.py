@@ -285,6 +285,16 @@ ROWS: dict[str, Row] = {
     "POST /admin/channels": ADMINISTRATOR,
     "GET /admin/channels/new": ADMINISTRATOR,
     "GET /admin/channels/sign-in": ADMINISTRATOR,
+    "GET /admin/channels/http/new": ADMINISTRATOR,
+    "POST /admin/channels/http": ADMINISTRATOR,
+    # the scene's channel is a mailbox, which has no page here
+    "GET /admin/channels/http/<int:channel_id>": Row(Access.ADMINISTRATOR, absent=True),
+    "POST /admin/channels/http/<int:channel_id>": Row(Access.ADMINISTRATOR, absent=True),
+    "POST /admin/channels/http/<int:channel_id>/secret": Row(Access.ADMINISTRATOR, absent=True),
+    "POST /admin/channels/http/<int:channel_id>/check": Row(Access.ADMINISTRATOR, absent=True),
+    # doors for other systems: proved by signatures, see tests/http
+    "POST /hooks/<door>": Row(Access.PUBLIC, absent=True),
+    "GET /hooks/schemas/<name>.json": Row(Access.PUBLIC, absent=True),
     "GET /admin/channels/<int:channel_id>": ADMINISTRATOR,
     "POST /admin/channels/<int:channel_id>": ADMINISTRATOR,
     "POST /admin/channels/<int:channel_id>/position": ADMINISTRATOR,

@@ -141,6 +141,7 @@ def scene(app: Any, session: Any, make: Any, cast: Any, monkeypatch: Any) -> Any
         "pattern_id": 0,
         "name": "move",
         "token": "made-up",
+        "door": "made-up",
         "filename": "css/base.css",
     }
     return SimpleNamespace(people=people, values=values)

@@ -73,6 +73,7 @@ def values(world: World) -> dict[str, Any]:
         "pattern_id": 0,
         "name": "move",
         "token": "made-up",
+        "door": "made-up",
         "filename": "css/base.css",
     }
 
