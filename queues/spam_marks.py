@@ -8,22 +8,6 @@ any header that says "spam" counts, and none that says the contrary.
 import re
 from collections.abc import Mapping
 
-# All that is read here; the values of one name stand in one text, a line each.
-HEADERS = (
-    "x-spam-flag",
-    "x-spam-status",
-    "x-spam-score",
-    "x-spam-level",
-    "x-spam",
-    "x-rspamd-action",
-    "x-rspamd-score",
-    "x-spamd-result",
-    "x-spamd-bar",
-    "x-ms-exchange-organization-scl",
-    "x-forefront-antispam-report",
-    "authentication-results",
-)
-
 SPAM_SCL = 5  # Microsoft: 5 and 6 are spam, 9 is spam for certain
 _YES = re.compile(r"\s*(?:yes|true|spam)\b", re.IGNORECASE)
 _ACTIONS = re.compile(r"\s*(?:reject|add header|rewrite subject|quarantine)\b", re.IGNORECASE)

@@ -3,12 +3,27 @@
 import re
 
 from queues.channels.email.headers import Headers, decode_value
-from queues.spam_marks import HEADERS as SPAM_HEADERS
 
 MOST_HEADERS = 40
 MOST_VALUES = 3  # of one name: a server on the way may have added its own
 VALUE_CHARS = 400
 ALL_CHARS = 6_000
+
+# What servers write about spam (see `queues.spam_marks`): kept whatever else the mail is full of.
+SPAM_HEADERS = (
+    "x-spam-flag",
+    "x-spam-status",
+    "x-spam-score",
+    "x-spam-level",
+    "x-spam",
+    "x-rspamd-action",
+    "x-rspamd-score",
+    "x-spamd-result",
+    "x-spamd-bar",
+    "x-ms-exchange-organization-scl",
+    "x-forefront-antispam-report",
+    "authentication-results",
+)
 
 # Signatures and traces that only machines read, and what the message tells anyway.
 _LEFT_OUT = re.compile(
