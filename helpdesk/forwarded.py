@@ -26,7 +26,8 @@ def people_in(text: str) -> list[tuple[str, str]]:
     English, Russian and Ukrainian mail programs are known. The name is empty where the line gives none.
     """
     text = text[:MOST_READ]
-    lines = sorted([*_LINE.finditer(text), *_MARKED.finditer(text)], key=lambda found: found.start("rest"))
+    marked = [found for found in _MARKED.finditer(text) if not _LINE.match(found["rest"])]
+    lines = sorted([*_LINE.finditer(text), *marked], key=lambda found: found.start("rest"))
     people: dict[str, tuple[str, str]] = {}
     for line in lines:
         rest = line["rest"]
