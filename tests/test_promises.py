@@ -2,6 +2,7 @@
 
 import random
 import re
+import threading
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -495,3 +496,31 @@ def _live(dice: random.Random, session: Any, make: Any, cast: Any, ticket: Ticke
         case "switch":
             spare.active = not spare.active
             change_book()
+
+
+def test_two_runs_at_once_break_each_promise_once(app: Any, make_committed: Any, committed: Any) -> None:
+    cast = make_committed.cast()
+    committed.add(Target(first_seconds=600, at_breach={"raise": "one"}))
+    committed.flush()
+    tickets = [make_committed.ticket(cast.support, minutes_ago=30) for _number in range(8)]
+    committed.commit()
+    ids = [ticket.id for ticket in tickets]
+    begin = threading.Barrier(3)
+
+    def run() -> None:
+        with app.app_context():
+            begin.wait()
+            promises.watch()
+
+    threads = [threading.Thread(target=run) for _number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    promises.watch()  # whatever was locked by the other run at its turn
+    committed.expire_all()
+    breaches = committed.scalars(select(Event.ticket_id).where(Event.kind == "promise.breached")).all()
+    assert sorted(breaches) == ids
+    assert set(committed.scalars(select(Ticket.priority))) == {2}
+    assert len(committed.scalars(select(Notice).where(Notice.user_id == cast.sue.id)).all()) == len(ids)
+    check_history(committed)
