@@ -24,7 +24,7 @@ from queues import shifts
 
 pages = Blueprint("shifts", __name__)
 
-MOST_SHOWN = 200
+MOST_SHOWN = 500
 
 
 @pages.get("/availability/leaving")
@@ -43,9 +43,8 @@ def leave() -> ResponseReturnValue:
     """Give back what was chosen, be offline, and sign out where the form says so."""
     user, target = me(), back()
     what = request.form.get("what", "keep")
-    chosen = request.form.getlist("ticket", type=int)
-    if what == "all":
-        chosen = [ticket["id"] for ticket in _tickets(user, user)]
+    ticked = set(request.form.getlist("ticket", type=int))
+    chosen = [ticket["id"] for ticket in _tickets(user, user) if what == "all" or ticket["id"] in ticked]
     given = 0
     if what in {"all", "chosen"} and chosen:
         notes = {ticket_id: request.form.get(f"note_{ticket_id}", "") for ticket_id in chosen}
