@@ -49,6 +49,8 @@ def test_nothing_changes_without_the_token_and_our_own_page(app: Any, session: A
     }
     before, faults = contents(session), {}
     for route in sorted(routes(app).intersection(ACTING)):
+        if route.startswith("POST /hooks/"):
+            continue  # not a cookie but a signature proves who posts there
         answer = opened(dora, route, scene.values, token=attack != "no token", headers=headers.get(attack, {}))
         if answer.status_code != 403:
             faults[route] = answer.status_code
