@@ -115,7 +115,7 @@ def test_our_own_addresses_are_refused_whatever_is_typed(session: Any, cast: Any
 
 
 FORWARDED = {
-    "en": "---------- Forwarded message ---------\nFrom: Eve Ivanova <eve@new.example>\nDate: Mon\nTo: b@p.example\n\nHi",
+    "en": "---------- Forwarded message ---------\nFrom: Eve Ivanova <eve@new.example>\nTo: b@p.example\n\nHi",
     "outlook": "-----Original Message-----\nFrom: Eve Ivanova [mailto:eve@new.example]\nSent: Monday\n\nHi",
     "ru": "-------- Пересылаемое сообщение --------\nТема: код\nОт: Ева Иванова <eve@new.example>\nКому: x@p.example\n",
     "yandex": '-------- Пересылаемое сообщение --------\n21.11.2026, 10:15, "Ева Иванова" <eve@new.example>:\n\nКод',

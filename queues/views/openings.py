@@ -9,7 +9,7 @@ from flask_login import current_user, login_required
 
 from helpdesk import addresses, permissions
 from helpdesk.db import db
-from helpdesk.errors import Conflict, Refused
+from helpdesk.errors import Conflict, Forbidden, Refused
 from helpdesk.files import attach, put
 from helpdesk.models import Attachment, Customer, Identity, Queue, Reply, Right, Ticket
 from helpdesk.models.idempotency import IdempotencyKey
@@ -68,7 +68,7 @@ def _begin(kind: str) -> ResponseReturnValue:
             return _page(kind, given, active=active, customer=customer), 409
         ticket = _write_mail(customer, to) if kind == MAIL else _write_entry(customer)
         db.session.flush()
-    except (Refused, Conflict) as refusal:
+    except (Refused, Conflict, Forbidden) as refusal:
         db.session.rollback()
         return _page(kind, given, fault=refusal.message), 422
     if key is not None:
