@@ -51,6 +51,7 @@ TIMETABLE = (
     Chore("fold-tallies", 15, housekeeping.fold_tallies),
     Chore("purge-raw", 60, housekeeping.purge_raw),
     Chore("forget-sessions", 300, housekeeping.forget_sessions),
+    Chore("forget-notices", 3600, housekeeping.forget_notices),
     Chore("forget-keys", 3600, housekeeping.forget_keys),
     Chore("forget-deliveries", 3600, webhooks.forget_deliveries),
     Chore("forget-counts", 3600, housekeeping.forget_counts),

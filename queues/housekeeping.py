@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from helpdesk.clock import SQL_NOW
 from helpdesk.config import settings
 from helpdesk.db import transaction
-from helpdesk.models import AnswerCount, InboundEvent, InboundState, Queue, RawInput, SenderCount, Ticket
+from helpdesk.models import AnswerCount, InboundEvent, InboundState, Notice, Queue, RawInput, SenderCount, Ticket
 from helpdesk.models.idempotency import IdempotencyKey
 from helpdesk.models.session import IDLE_LIMIT, PasswordLink, UserSession
 from helpdesk.models.ticket.states import Kind, Priority
@@ -27,6 +27,7 @@ AT_ONCE = 200
 RAW_AT_ONCE = 500
 LINK_KEPT = timedelta(days=30)
 KEY_KEPT = timedelta(days=2)
+NOTICE_KEPT = timedelta(days=90)
 COUNT_KEPT = timedelta(days=2)  # answers to an address are counted for a day
 
 
@@ -90,6 +91,11 @@ def forget_counts() -> int:
     """Forget how much senders wrote, and how many automatic answers they got, once their time is over."""
     mails = _change(delete(SenderCount).where(SenderCount.since < SQL_NOW - 2 * mail_facts.HOUR))
     return mails + _change(delete(AnswerCount).where(AnswerCount.since < SQL_NOW - COUNT_KEPT))
+
+
+def forget_notices() -> int:
+    """Forget notices that were seen long ago; what happened stands in the tickets' histories."""
+    return _delete(delete(Notice).where(Notice.seen_at < SQL_NOW - NOTICE_KEPT))
 
 
 def fold_tallies() -> int:

@@ -1,6 +1,6 @@
 """Calendars and targets on their screens: what is typed, kept, taken over, and shown."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from helpdesk.holiday_sets import holidays_of
 from helpdesk.models import Calendar, CalendarVersion, Notice, Target
 from helpdesk.models.notice import count_unseen, tell_people
 from helpdesk.views.targets import parse_duration, write_duration
-from queues import promises
+from queues import housekeeping, promises
 from tests.clients import sign_in
 
 WEEK = {f"day{number}": "9:00-18:00" for number in range(5)} | {"day5": "", "day6": ""}
@@ -172,3 +172,11 @@ def test_notices_are_counted_listed_and_seen(app: Any, cast: Any, make: Any, ses
     assert count_unseen(cast.ann) == 0 and count_unseen(cast.bob) == 1
     sign_in(app, cast.bob).post("/notices/seen")
     assert count_unseen(cast.bob) == 0
+
+
+def test_seen_notices_are_forgotten_and_unseen_ones_kept(cast: Any, session: Any) -> None:
+    old = clock.now() - timedelta(days=100)
+    session.add_all([Notice(user_id=cast.ann.id, kind="promise.warned", at=old, seen_at=seen) for seen in (old, None)])
+    session.commit()
+    assert housekeeping.forget_notices() == 1
+    assert count_unseen(cast.ann) == 1

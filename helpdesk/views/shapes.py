@@ -100,6 +100,7 @@ def ticket_bar(ticket: Ticket, now: datetime) -> dict[str, Any]:
         },
         "channel": words.channel(ticket.conversation.channel.kind, ticket.conversation.channel.name),
         "line_at": ticket.first_unanswered_at,
+        "due": due_chip(ticket.due_at, ticket.due_warn_at, now) if ticket.kind == Kind.ACTIVE else None,
         "tone": tone(ticket.first_unanswered_at, now),
         "is_mine": ticket.owner_id == current_user.id,
     }
