@@ -95,7 +95,7 @@ def forget_counts() -> int:
 
 def forget_notices() -> int:
     """Forget notices that were seen long ago; what happened stands in the tickets' histories."""
-    return _delete(delete(Notice).where(Notice.seen_at < SQL_NOW - NOTICE_KEPT))
+    return _change(delete(Notice).where(Notice.seen_at < SQL_NOW - NOTICE_KEPT))
 
 
 def fold_tallies() -> int:

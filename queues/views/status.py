@@ -51,6 +51,9 @@ def chore_name(name: str) -> str:
     """A chore in words."""
     return {
         "wake-tickets": _("Wake tickets whose time has come"),
+        "watch-promises": _("Warn before due times, record what is overdue"),
+        "review-promises": _("Count promises anew after an edit"),
+        "forget-notices": _("Forget notices seen long ago"),
         "promote-tickets": _("Let passed-over tickets go first"),
         "fold-tallies": _("Add up counters"),
         "purge-raw": _("Forget old raw input"),
