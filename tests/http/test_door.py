@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from helpdesk import signatures
 from helpdesk.db import db
 from helpdesk.models import Channel, HookRefusal, InboundEvent, RawInput
 from queues import intake
+from queues.channels.http.events import schema
 from queues.channels.http.settings import CALL_BYTES, MESSAGE_BYTES, HttpSettings, rotated
 from tests.http.conftest import EVE, SECRET, System, call, message
 
@@ -356,3 +358,10 @@ def test_schemas_are_published(app: Any, session: Any, name: str) -> None:
     assert found["additionalProperties"] is False
     with app.app_context():
         assert app.test_client().get("/hooks/schemas/other.json").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["message", "call", "receipt"])
+def test_the_docs_hold_the_same_schemas(name: str) -> None:
+    """Made by `schema()` of queues/channels/http/events.py; write them anew when the models change."""
+    page = Path(__file__).parents[2] / f"docs/api/http-{name}.schema.json"
+    assert json.loads(page.read_text(encoding="utf-8")) == schema(name)
