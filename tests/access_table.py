@@ -176,6 +176,7 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/openapi.json": PUBLIC,
     "GET /api/v1/token": TOKEN,
     "GET /api/v1/tickets": TOKEN,
+    "POST /api/v1/tickets": TOKEN,
     "GET /api/v1/tickets/<int:ticket_id>": TOKEN,
     "PATCH /api/v1/tickets/<int:ticket_id>": TOKEN,
     "POST /api/v1/tickets/<int:ticket_id>/closure": TOKEN,

@@ -15,6 +15,7 @@ def init_app(app: "Flask") -> None:
     """Add the nouns of the desk to the API, and its document."""
     from helpdesk.api.reference import pages
 
+    import_module("helpdesk.api.openings")  # adds to the noun of tickets
     for name in NOUNS:
         import_module(f"helpdesk.api.{name}").noun.init_app(app)
     app.register_blueprint(pages)

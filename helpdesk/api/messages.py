@@ -14,13 +14,13 @@ from helpdesk.api.schemas import Address, Id, In, Moment, Out, Paged, Words
 from helpdesk.api.tickets import locked
 from helpdesk.config import settings
 from helpdesk.db import db
-from helpdesk.errors import NotFound, Refused
+from helpdesk.errors import NotFound
 from helpdesk.models import DeliveryState, Message, MessageKind, Reply, Scope
 from helpdesk.models.message import Attachment
 from helpdesk.models.ticket.spoken import MOST_BODY
 from helpdesk.queries.readable import get_message
 from helpdesk.signed_links import file_link
-from helpdesk.views.composing import MOST_RECIPIENTS, answer_to
+from helpdesk.views.composing import MOST_RECIPIENTS, recipients
 
 noun = Noun("messages", "What is said on a ticket: by customers, to customers, and among colleagues.")
 
@@ -33,7 +33,7 @@ class ReplyIn(In):
 
     body: Annotated[Body, Field(description="Plain text.")]
     to: Annotated[Recipients | None, Field(description="Nothing: whoever wrote last, as on the screen.")] = None
-    cc: Recipients | None = None
+    cc: Annotated[Recipients | None, Field(description="Nothing: all others who take part.")] = None
     seen_id: Annotated[
         Id | None,
         Field(
@@ -134,10 +134,10 @@ def reply(caller: Caller, ticket_id: int, body: ReplyIn) -> MessageOut:
     The owner of an active ticket may, and who takes part in it: claim it first.
     """
     ticket = locked(caller, ticket_id)
-    to = list(dict.fromkeys(body.to or [])) or answer_to(ticket)
-    if not to:
-        raise Refused(_("No address of the customer is known, so nothing can be sent."))
-    cc = [address for address in dict.fromkeys(body.cc or []) if address not in to]
+    by_default = recipients(ticket)
+    to = list(dict.fromkeys(body.to or [])) or by_default[0]
+    copies = by_default[1] if body.cc is None else dict.fromkeys(body.cc)
+    cc = [address for address in copies if address not in to]
     message = ticket.reply(caller.user, Reply(body=body.body, to=to, cc=cc, seen_id=body.seen_id))
     return _fresh(caller, message)
 

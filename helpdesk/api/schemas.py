@@ -53,7 +53,8 @@ def _whole(value: Any) -> Any:
     return value
 
 
-def _address(value: str) -> str:
+def mail_address(value: str) -> str:
+    """The normal form of a mail address. Raises ValueError for what is none."""
     try:
         return validate_email(value, check_deliverability=False, test_environment=True).normalized
     except EmailNotValidError as error:
@@ -76,7 +77,7 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 Address = Annotated[
-    str, Field(max_length=254), AfterValidator(_address), WithJsonSchema({"type": "string", "format": "email"})
+    str, Field(max_length=254), AfterValidator(mail_address), WithJsonSchema({"type": "string", "format": "email"})
 ]
 
 

@@ -173,6 +173,34 @@ def test_who_does_not_own_a_ticket_does_not_answer_on_it(program, cast, ticket):
     assert program(cast.bob).post(f"/tickets/{ticket.id}/replies", {"body": "Я"}).status_code == 422
 
 
+def test_a_call_is_written_down(program, make, cast):
+    identity = {"namespace": "phone", "value": "+380 44 123 45 67"}
+    body = {"queue_id": cast.support.id, "title": "Звонок", "text": "Где заказ?", "way": "call", "identity": identity}
+    made = program(cast.ann).post("/tickets", {**body, "name": "Пётр"})
+    assert made.status_code == 201, made.json
+    assert (made.json["title"], made.json["state"], made.json["owner"]) == ("Звонок", "new", None)
+    assert made.json["customer"]["name"] == "Пётр"
+    assert program(cast.carl).post("/tickets", body).status_code == 404
+    both = program(cast.ann).post("/tickets", {**body, "customer_id": cast.eve.id})
+    assert both.status_code == 422
+
+
+def test_a_program_writes_first(program, make, cast, session):
+    body = {
+        "queue_id": cast.support.id,
+        "title": "Ваш заказ 17",
+        "text": "Он готов.",
+        "way": "mail",
+        "customer_id": cast.eve.id,
+        "waits": True,
+    }
+    made = program(cast.ann).post("/tickets", body)
+    assert made.status_code == 201, made.json
+    assert (made.json["state"], made.json["owner"]["name"]) == ("waiting", "Ann")
+    item = session.query(OutboxItem).one()
+    assert item.envelope["to"] == [cast.eve.identities[0].value]
+
+
 def test_a_note_is_for_colleagues(program, cast, ticket, session):
     answer = program(cast.bob).post(f"/tickets/{ticket.id}/notes", {"body": "Звонил, не отвечает."})
     assert (answer.status_code, answer.json["kind"]) == (201, "note")
