@@ -186,6 +186,18 @@ def test_since_a_date_is_exact(dovecot: Dovecot, undecided: Any, committed: Any,
     assert {title.split()[0] for title in subjects(committed, channel)} == {"Недавнее", "позже"}
 
 
+def test_many_mails_are_taken_with_visits_in_between(
+    dovecot: Dovecot, mailbox: Any, committed: Any, listening: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailbox_module, "LOOK_AHEAD", 7)
+    monkeypatch.setattr(mailbox_module, "VISIT_SECONDS", 0.0)
+    channel = mailbox()
+    fill(dovecot, channel.address, 30)
+    listening()
+    wait_until(lambda: dovecot.count(channel.address, "Processed") == 30, what=trouble(committed, channel))
+    assert events(committed, channel) == 30
+
+
 def test_a_folder_numbered_anew_is_divided_by_the_moment_of_connecting(
     dovecot: Dovecot, undecided: Any, committed: Any, listening: Any, connect: Any
 ) -> None:
@@ -401,10 +413,11 @@ def test_another_folder_is_asked_about_anew(session: Any, dora: Any, shown: Any)
 def test_the_page_says_who_else_reads_and_how_far_reading_again_is(session: Any, dora: Any, shown: Any) -> None:
     path = f"/admin/channels/{shown.id}"
     shown.reading = {"what": "all"}
-    shown.cursor = {"rival": {"place": "https://b.example", "claim": 4, "copy": False}, "left_out": 39988}
+    shown.cursor = {"rival": {"place": "https://b.example", "claim": 4, "is_copy": False}, "left_out": 39988}
     session.commit()
     page = dora.get(path).text
-    assert "https://b.example" in page
+    assert "Another helpdesk at https://b.example" in page
+    assert "A copy of this installation" not in page
     assert "39,988 older mails stay as they are." in page
     assert dora.post(f"{path}/reader").status_code == 303
     assert dora.post(f"{path}/rescan", data={"since": "2026-11-01"}).status_code == 303

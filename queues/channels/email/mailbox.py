@@ -209,6 +209,10 @@ class Mailbox:
     def _take_together(self, uids: list[int]) -> None:
         fetcher = self.fetcher()
         for start in range(0, len(uids), LOOK_AHEAD):
+            if start:
+                self.visit()  # thousands of mails take so long that our own mark would look like one of the past
+            if self.uidvalidity != fetcher.uidvalidity:
+                return
             for group in fetch.groups(fetcher.items(uids[start : start + LOOK_AHEAD])):
                 if self.context.stopping():
                     return

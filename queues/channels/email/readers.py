@@ -114,7 +114,7 @@ def _yield_to(mailbox: "Mailbox", own: list[Mark], rivals: list[Mark]) -> None:
         return
     rival = max(stronger, key=lambda mark: mark.claim)
     copy = rival.reader == context.installation
-    told = {"place": rival.place, "claim": max(mark.claim for mark in rivals), "copy": copy}
+    told = {"place": rival.place, "claim": max(mark.claim for mark in rivals), "is_copy": copy}
     if context.cursor.get("rival") != told:
         mailbox.remember(rival=told)
     words = (
