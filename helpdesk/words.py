@@ -27,8 +27,8 @@ NATURES = {
     "bulk": _l("bulk mail"),
 }
 SPAM_CAUSES = {
-    "person": _l("said a colleague"),
-    "rule": _l("said a rule"),
+    "person": _l("by a colleague"),
+    "rule": _l("by a rule"),
     "blocked": _l("the sender is blocked"),
     "server": _l("the mail server marked it"),
     "flood": _l("too much from one sender"),

@@ -44,7 +44,7 @@ def condition(one: Condition, organisations: Mapping[int, str]) -> str:
     label = str(FEATURES[one.test][0])
     value = value_text(one, organisations)
     said = f"{label}: {value}" if value else label
-    return _("not: %(condition)s", condition=said) if one.negated else said
+    return _("if not %(condition)s", condition=said) if one.negated else said
 
 
 def value_text(one: Condition, organisations: Mapping[int, str]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, and_, func, or_, select, union
 
 from helpdesk.db import db
 from helpdesk.models import Channel, InboundEvent, InboundState, Message
@@ -19,6 +19,8 @@ from queues.routing import MailFacts, Route, route
 from queues.way_in import live, open_queues
 
 LATEST = 100
+SPARE = 100  # events that no rule was asked about are passed over
+LOOKED_THROUGH = 1000
 
 
 @dataclass(frozen=True)
@@ -112,20 +114,37 @@ def _summed(changed: Sequence[Tried], same: int, joined: int, forgotten: int) ->
     return Trial(list(changed), dict(moved), dropped, spam, kept, otherwise, same, joined, forgotten)
 
 
-def _latest(channels: dict[int, Channel]) -> Sequence[Row[tuple[int, int, datetime, dict[str, object], str, int]]]:
-    """The last events of the channels that came to an end, the newest first; what waits is not understood yet."""
+Latest = Row[tuple[int, int, datetime, dict[str, object], str, int]]
+
+
+def _latest(channels: dict[int, Channel]) -> Sequence[Latest]:
+    """The last events for these channels that came to an end, the newest first; what waits is not understood yet.
+
+    A mail may have come by a channel and be for another one of its project: such are looked for among the last ones.
+    """
+    own = InboundEvent.facts["channel_id"].as_integer()
+    came = select(InboundEvent.id).where(InboundEvent.channel_id.in_(channels), own.is_(None))
+    projects = {channel.project_id for channel in channels.values()}
+    siblings = select(Channel.id).where(Channel.project_id.in_(projects))
+    recent = select(InboundEvent.id, own.label("own")).where(InboundEvent.channel_id.in_(siblings))
+    recent_ones = recent.order_by(InboundEvent.id.desc()).limit(LOOKED_THROUGH).subquery()
+    ids = union(
+        came.order_by(InboundEvent.id.desc()).limit(LATEST + SPARE),
+        select(recent_ones.c.id).where(recent_ones.c.own.in_(channels)),
+    ).subquery()
+    understood = and_(InboundEvent.state == InboundState.DROPPED, InboundEvent.facts.is_not(None))
     query = (
         select(
             InboundEvent.id,
-            InboundEvent.channel_id,
+            func.coalesce(own, InboundEvent.channel_id).label("channel_id"),
             InboundEvent.received_at,
             InboundEvent.facts,
             func.left(Message.text, LONGEST_TEXT).label("text"),
             Message.ticket_id,
         )
+        .join(ids, ids.c.id == InboundEvent.id)
         .outerjoin(Message, Message.id == InboundEvent.message_id)
-        .where(InboundEvent.channel_id.in_(channels))
-        .where(InboundEvent.state.in_([InboundState.TICKETED, InboundState.DROPPED]))
+        .where(or_(InboundEvent.state == InboundState.TICKETED, understood))
         .order_by(InboundEvent.id.desc())
         .limit(LATEST)
     )
@@ -155,7 +174,7 @@ def _way(facts: MailFacts, rules: list[LiveRule], channel: Channel) -> Route:
     return route(facts, rules, channel.queue_id, open_queues(channel.project_id), channel.files_marked_spam)
 
 
-def _tried(row: Row[tuple[int, int, datetime, dict[str, object], str, int]], facts: MailFacts, *ways: Route) -> Tried:
+def _tried(row: Latest, facts: MailFacts, *ways: Route) -> Tried:
     return Tried(row.id, row.ticket_id, row.received_at, facts.sender, facts.subject, *ways)
 
 

@@ -54,6 +54,8 @@ class WayIn:
             keep=proved,
         )
         event.facts = to_row(facts, keep_text=where.dropped_by is not None)
+        if channel.id != event.channel_id:  # the mail came by one of our addresses and is for another
+            event.facts["channel_id"] = channel.id
         if where.dropped_by is not None:
             _count_rules(where)
         elif where.spam == SpamCause.BLOCKED:

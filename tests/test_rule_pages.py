@@ -63,7 +63,7 @@ def test_pages_show_what_was_written(dora: Client, session: Any, cast: Any) -> N
     page = dora.get(f"/admin/rules/{rule.id}").text
     assert "X-Shop: VIP, золото" in page and 'value="ООО «Лавка»"' in page
     index = dora.get("/admin/rules").text
-    assert "not: Sender: @shop.example, *@x.example" in index and "never spam" in index
+    assert "if not Sender: @shop.example, *@x.example" in index and "never spam" in index
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_trial_of_dropping_and_spam(dora: Client, session: Any, cast: Any, latel
     spam = {"test": ["sender"], "negated": [""], "value": ["@spam.example"]}
     assert "2 would be left out; 7 stay" in dora.post("/admin/rules/trials", data=given | spam).text
     page = dora.post("/admin/rules/trials", data=given | spam | {"fate": "spam"}).text
-    assert "2 would be filed as spam; 7 stay" in page and "spam: said a rule" in page
+    assert "2 would be filed as spam; 7 stay" in page and "spam: by a rule" in page
 
 
 def test_trial_of_a_changed_rule_shows_the_difference_alone(
@@ -252,3 +252,14 @@ def test_a_rule_follows_its_channel_to_another_project(session: Any, cast: Any, 
     session.flush()
     ticket = ticket_of(session, post())
     assert (ticket.queue_id, ticket.priority) == (queue.id, 1)
+
+
+def test_trial_knows_for_whom_a_mail_was(dora: Client, session: Any, cast: Any, make: Any, post: Post) -> None:
+    """It came by one address of ours and names another one: the rules of that one were asked, and are tried on it."""
+    other = make.channel(cast.billing)
+    post(subject="Счёт", to=other.address)
+    given = {"name": "Счета", "priority": "1", **ONE}
+    theirs = dora.post("/admin/rules/trials", data=given | {"channel_id": other.id}).text
+    assert "1 would change otherwise; 0 stay" in theirs
+    ours = dora.post("/admin/rules/trials", data=given | {"channel_id": cast.mailbox.id}).text
+    assert "0 stay as they are." in ours and "otherwise" not in ours

@@ -6,8 +6,8 @@ function show(row) {
   const value = row.querySelector("[data-rule-value]");
   const chosen = test.selectedOptions[0];
   value.placeholder = chosen?.dataset.example ?? "";
-  value.readOnly = chosen !== undefined && "bare" in chosen.dataset;
-  if (value.readOnly) value.value = "";
+  value.hidden = chosen !== undefined && "bare" in chosen.dataset;
+  if (value.hidden) value.value = "";
 }
 
 function furnish(rows) {
@@ -23,8 +23,9 @@ function furnish(rows) {
 }
 
 for (const rows of document.querySelectorAll("[data-rule-rows]")) {
-  const blank = [...rows.querySelectorAll("[data-rule-row]")].filter((row) => !row.querySelector("[data-rule-test]").value);
-  blank.slice(1).forEach((row) => row.remove());
+  const present = [...rows.querySelectorAll("[data-rule-row]")];
+  const blank = present.filter((row) => !row.querySelector("[data-rule-test]").value);
+  blank.slice(blank.length === present.length ? 1 : 0).forEach((row) => row.remove());
   furnish(rows);
 }
 
