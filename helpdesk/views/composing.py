@@ -7,6 +7,7 @@ from typing import Any
 from email_validator import EmailNotValidError, validate_email
 from flask import request, url_for
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from flask_login import current_user
 from sqlalchemy import func, or_, select
 
@@ -39,7 +40,7 @@ def composer(ticket: Ticket, newest_id: int) -> dict[str, Any]:
         "mode": draft.mode if draft else "reply",
         "body": draft.body if draft else "",
         "seen": draft.seen_message_id if draft and draft.body and draft.seen_message_id else newest_id,
-        "to_label": _("to %(addresses)s", addresses=", ".join([*to, *cc])) if to else "",
+        "to_label": _to_label(to, cc),
         "has_recipients": addressed,
         "to": ", ".join(kept.get("to") or to),
         "cc": ", ".join(kept.get("cc", cc)),
@@ -67,6 +68,13 @@ def _ways_in(ticket: Ticket) -> dict[str, str | None]:
         "join_url": url_if("claims.join", ticket_id=ticket.id),
         "takeover_url": url_for("dialogs.show", ticket_id=ticket.id, name="takeover"),
     }
+
+
+def _to_label(to: list[str], cc: list[str]) -> str:
+    if not to:
+        return ""
+    label = _("to %(addresses)s", addresses=", ".join(to))
+    return f"{label}, {ngettext('%(num)s in copy', '%(num)s in copy', len(cc))}" if cc else label
 
 
 def _why_no_reply(ticket: Ticket, channel: Channel | None, to: list[str]) -> str:

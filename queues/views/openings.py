@@ -133,17 +133,17 @@ def _found(kind: str, given: dict[str, str]) -> dict[str, Any]:
     people = find_customers(who, MOST_FOUND) if len(who) > 1 else []
     if chosen is not None and chosen.customer not in people:
         people.insert(0, chosen.customer)
+    reach = [[one for one in person.identities if one.namespace in NAMESPACES[kind]][:4] for person in people]
+    is_new = "@" in who or (kind == HAND and addresses.looks_like_phone(who))
+    if chosen is None and not is_new and [len(ways) for ways in reach] == [1]:
+        ((chosen,),) = reach  # nobody else can be meant
     return {
         "people": [
-            {
-                "customer": customer,
-                "identities": [one for one in customer.identities if one.namespace in NAMESPACES[kind]][:4],
-                "active": active_tickets(current_user, customer),
-            }
-            for customer in people
+            {"customer": person, "identities": ways, "active": active_tickets(current_user, person)}
+            for person, ways in zip(people, reach, strict=True)
         ],
         "chosen_id": chosen.id if chosen is not None else None,
-        "is_new": "@" in who or (kind == HAND and addresses.looks_like_phone(who)),
+        "is_new": is_new,
         "name": given.get("name", ""),
     }
 
