@@ -67,7 +67,10 @@ def _message(event: MessageEvent) -> Understood:
 def _title(text: str, file: str) -> str:
     """What a message without a subject is called: how it begins."""
     line = safe_line(text.strip()[: TITLE * 2]) or safe_line(file)
-    return line if len(line) <= TITLE else line[:TITLE].rpartition(" ")[0] + "…" if " " in line[:TITLE] else line[:TITLE]
+    if len(line) <= TITLE:
+        return line
+    start = line[:TITLE]
+    return (start.rpartition(" ")[0] or start) + "…"
 
 
 def _call(event: CallEvent) -> Understood:
