@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from flask import Flask
+from flask_babel import lazy_gettext as _l
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -19,13 +20,13 @@ TEMPLATE = "#/components/schemas/{model}"
 JSON = "application/json"
 
 SCOPES = {
-    Scope.TICKETS_READ: "Read tickets, their messages and their history.",
-    Scope.TICKETS_WRITE: "Open tickets, answer, note, and change their facts and states.",
-    Scope.CUSTOMERS_READ: "Read customers and their addresses.",
-    Scope.CUSTOMERS_WRITE: "Add and change customers.",
-    Scope.QUEUES_READ: "Read queues and their figures.",
-    Scope.CLAIMS_WRITE: "Take, give back, hand over and move tickets.",
-    Scope.WEBHOOKS_MANAGE: "Manage webhooks; for administrators.",
+    Scope.TICKETS_READ: _l("Read tickets, their messages and their history."),
+    Scope.TICKETS_WRITE: _l("Open tickets, answer, note, and change their facts and states."),
+    Scope.CUSTOMERS_READ: _l("Read customers and their addresses."),
+    Scope.CUSTOMERS_WRITE: _l("Add and change customers."),
+    Scope.QUEUES_READ: _l("Read queues and their figures."),
+    Scope.CLAIMS_WRITE: _l("Take, give back, hand over and move tickets."),
+    Scope.WEBHOOKS_MANAGE: _l("Manage webhooks; for administrators."),
 }
 
 ABOUT = """\

@@ -65,7 +65,7 @@ def make(user: User) -> str:
 
 def offered_scopes(user: User) -> list[tuple[Scope, str]]:
     """Scopes and what they mean."""
-    return [(scope, SCOPES[scope]) for scope in token_changes.scopes_for(user)]
+    return [(scope, str(SCOPES[scope])) for scope in token_changes.scopes_for(user)]
 
 
 def _page(made: str = "", fault: str = "") -> str:

@@ -55,10 +55,21 @@ def furnish(order: dict[str, Any]) -> dict[str, Any]:
             "canned": canned.id,
             "category": category.id,
             "organisation": organisation.id,
+            "webhook": _webhook(session).id,
             **{name: user.id for name, user in people.items()},
             **{name: queue.id for name, queue in queues.items()},
             **{name: channel.id for name, channel in channels.items()},
         }
+
+
+def _webhook(session: Any) -> Any:
+    """One that is off, so that nothing of a test leaves by it."""
+    from helpdesk.models import Webhook
+
+    webhook = Webhook(name="Orders", url="https://orders.example/hook", active=False, off_words="")
+    session.add(webhook)
+    webhook.keep_secret("whsec_made-up")
+    return webhook
 
 
 def _channel(queue: Any, address: str, settings: dict[str, Any]) -> Any:
