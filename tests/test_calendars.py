@@ -168,6 +168,9 @@ def test_notices_are_counted_listed_and_seen(app: Any, cast: Any, make: Any, ses
     page = ann.get("/notices").get_data(as_text=True)
     assert "First answer is due soon" in page and ticket.number_text in page
     assert sign_in(app, cast.bob).get(f"/notices/{notice.id}").status_code == 404
+    ticket.move(cast.sue, cast.billing)
+    page = ann.get("/notices").get_data(as_text=True)
+    assert ticket.title not in page and "You do not see this ticket any more." in page
     assert ann.get(f"/notices/{notice.id}").location == f"/tickets/{ticket.id}"
     assert count_unseen(cast.ann) == 0 and count_unseen(cast.bob) == 1
     sign_in(app, cast.bob).post("/notices/seen")

@@ -40,7 +40,7 @@ def tell_people(user_ids: Iterable[int], kind: str, ticket_id: int | None = None
     """Tell each of these people once, in the present transaction; `kind` must have words in `helpdesk.notice_words`."""
     for user_id in sorted(set(user_ids)):
         db.session.add(Notice(user_id=user_id, kind=kind, ticket_id=ticket_id, payload=payload))
-        live.touch(f"user:{user_id}")
+        live.touch(f"notices:{user_id}")
 
 
 def count_unseen(user: User) -> int:
@@ -55,4 +55,4 @@ def see(user: User, notice_ids: Iterable[int] | None = None) -> None:
     if notice_ids is not None:
         mine = mine.where(Notice.id.in_(list(notice_ids)))
     db.session.execute(mine.values(seen_at=SQL_NOW).execution_options(synchronize_session=False))
-    live.touch(f"user:{user.id}")
+    live.touch(f"notices:{user.id}")

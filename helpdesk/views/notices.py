@@ -9,10 +9,11 @@ from flask_login import current_user, login_required
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from helpdesk import notice_words
+from helpdesk import notice_words, permissions
 from helpdesk.auth import me
 from helpdesk.db import db
 from helpdesk.errors import NotFound
+from helpdesk.models import Ticket
 from helpdesk.models.notice import Notice, count_unseen, see
 from helpdesk.views import shapes
 
@@ -26,7 +27,7 @@ PLACES = ("top", "rail")
 @login_required
 def index() -> ResponseReturnValue:
     """My notices, the newest first."""
-    version = shapes.live_versions(f"user:{current_user.id}")
+    version = shapes.live_versions(f"notices:{current_user.id}")
     query = select(Notice).where(Notice.user_id == current_user.id).options(joinedload(Notice.ticket))
     before = request.args.get("before", type=int)
     if before is not None:
@@ -35,12 +36,12 @@ def index() -> ResponseReturnValue:
     shown = found[:PAGE]
     older = url_for("notices.index", before=shown[-1].id) if len(found) > PAGE else None
     context = {
-        "notices": [_shape(notice) for notice in shown],
+        "notices": _shapes(shown),
         "older_url": older,
         "newer_url": url_for("notices.index") if before is not None else None,
         "has_unseen": any(notice.seen_at is None for notice in shown),
         "list_url": url_for("notices.index", before=before),
-        "list_topics": f"user:{current_user.id}",
+        "list_topics": f"notices:{current_user.id}",
         "list_version": version,
     }
     return render_template("notices/_list.html" if "HX-Request" in request.headers else "notices/index.html", **context)
@@ -75,8 +76,19 @@ def seen() -> ResponseReturnValue:
     return redirect(url_for("notices.index"), 303)
 
 
-def _shape(notice: Notice) -> dict[str, Any]:
+def _shapes(notices: list[Notice]) -> list[dict[str, Any]]:
+    """The notices as the list shows them; a ticket that went out of sight keeps its title to itself."""
+    about = {notice.ticket_id for notice in notices if notice.ticket_id is not None}
+    seen = select(Ticket.id).where(Ticket.id.in_(about), permissions.visible(me()))
+    in_sight = set(db.session.scalars(seen)) if about else set()
+    return [_shape(notice, notice.ticket_id in in_sight) for notice in notices]
+
+
+def _shape(notice: Notice, in_sight: bool) -> dict[str, Any]:
     mark, tone = notice_words.mark(notice)
+    ticket, about = notice.ticket, ""
+    if ticket is not None:
+        about = f"{ticket.number_text} · {ticket.title}" if in_sight else _("You do not see this ticket any more.")
     return {
         "id": notice.id,
         "text": notice_words.sentence(notice),
@@ -85,12 +97,12 @@ def _shape(notice: Notice) -> dict[str, Any]:
         "at": notice.at,
         "seen": notice.seen_at is not None,
         "url": url_for("notices.show", notice_id=notice.id),
-        "about": f"{notice.ticket.number_text} · {notice.ticket.title}" if notice.ticket else "",
+        "about": about,
     }
 
 
 def _bell() -> dict[str, Any]:
-    return {"bell_unseen": count_unseen(me()), "bell_topics": f"user:{current_user.id}"}
+    return {"bell_unseen": count_unseen(me()), "bell_topics": f"notices:{current_user.id}"}
 
 
 def init_app(app: Flask) -> None:
