@@ -60,9 +60,11 @@ def test_the_switch(app: Any, cast: Any, session: Any) -> None:
     assert "You are away: &lt;b&gt;Обед&lt;/b&gt;" in page
     assert "I am back" in page
     assert ann.post("/availability", data={"state": "gone"}).status_code == 422
+    refused = ann.post("/availability", data={"state": "away"}, headers={"Referer": "http://localhost/claims"})
+    assert refused.location == "/", "only forms go there"
     ann.post("/availability", data={"state": "available"}, headers={"Referer": "http://evil.example/x"})
     assert cast.ann.availability == "available"
-    assert [change[0] for change in changes(session, cast.ann)] == ["away", "available"]
+    assert [change[0] for change in changes(session, cast.ann)] == ["away", "away", "available"]
 
 
 def test_reasons_and_silence_are_settings(app: Any, cast: Any) -> None:

@@ -3,12 +3,13 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user, login_required
 from flask_wtf import FlaskForm
+from werkzeug.exceptions import HTTPException
 from wtforms import IntegerField, TextAreaField
 from wtforms.validators import InputRequired, Length, NumberRange
 
@@ -134,9 +135,18 @@ def back() -> str:
     """The page that the person was on: the dialog lies over any page."""
     came_from = urlsplit(request.referrer or "")
     path = came_from.path + (f"?{came_from.query}" if came_from.query else "")
-    if came_from.netloc != request.host or came_from.path.startswith("/availability"):
-        return auth.local_path(request.form.get("next"))
+    if came_from.netloc != request.host or came_from.path.startswith("/availability") or not _is_page(came_from.path):
+        return "/"
     return auth.local_path(path)
+
+
+def _is_page(path: str) -> bool:
+    """Whether the path can be looked at: the answer to a form may stand at one that only takes forms."""
+    routes = current_app.create_url_adapter(request)
+    try:
+        return routes is not None and bool(routes.match(path, method="GET"))
+    except HTTPException:
+        return False
 
 
 def init_app(app: Flask) -> None:

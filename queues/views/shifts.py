@@ -146,12 +146,12 @@ def _tickets(by: User, owner: User) -> list[dict[str, Any]]:
 
 
 def _who_may_get(queue_ids: set[int]) -> list[User]:
-    """The people who may work in all of these queues."""
+    """The people who may work in all of these queues, those who are here first."""
     found: list[User] | None = None
     for queue_id in sorted(queue_ids):
         here = colleagues(queue_id)
         found = here if found is None else [user for user in found if user in here]
-    return found or []
+    return sorted(found or [], key=lambda user: user.availability != Availability.AVAILABLE)
 
 
 def _given_back(count: int) -> str:
