@@ -267,7 +267,9 @@ def outgoing() -> Iterator[Finding]:
         words = _("Sending is paused %(why)s; %(count)s messages wait.", why=why, count=waiting.leaving)
         yield Finding("outbox", Level.WARNING, words, _("Open “Sending” as an administrator."))
     if waiting.held:
-        words = _("%(count)s messages are held since a restore.", count=waiting.held)
+        words = ngettext(
+            "%(num)s message is held since a restore.", "%(num)s messages are held since a restore.", waiting.held
+        )
         yield Finding("outbox", Level.WARNING, words, _("Decide about them under “Sending”."))
     figures = outbox_figures()
     bad = figures["failed"] + figures["unknown"] - waiting.held
