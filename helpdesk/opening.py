@@ -14,14 +14,13 @@ from helpdesk.db import db, new_id
 from helpdesk.errors import Refused
 from helpdesk.indexing import index_message
 from helpdesk.models import Channel, Conversation, Customer, MessageKind, Queue, Reply, Ticket, User
-from helpdesk.models.channel import is_own_address
+from helpdesk.models.channel import DESK, is_own_address
 from helpdesk.models.customer import phone_region, tidy_name
 from helpdesk.models.ticket.described import MOST_TITLE
 from helpdesk.models.ticket.states import Kind
 from helpdesk.models.writing import first_channel, join, say
 from helpdesk.permissions import visible
 
-DESK = "desk"
 WAYS = ("call", "visit")
 DIRECTIONS = ("in", "out")
 

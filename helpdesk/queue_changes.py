@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from helpdesk import live
 from helpdesk.db import db
 from helpdesk.errors import Refused
-from helpdesk.models.channel import Channel
+from helpdesk.models.channel import CONNECTED, Channel
 from helpdesk.models.event import Placed, record_change
 from helpdesk.models.queue import Queue
 from helpdesk.models.ticket import Kind, Ticket
@@ -71,6 +71,6 @@ def _check_not_needed(queue: Queue) -> None:
     waiting = select(func.count()).where(Ticket.queue_id == queue.id, Ticket.kind != Kind.FINISHED)
     if db.session.scalar(waiting):
         raise Refused(_("There are open tickets in this queue. Finish them or move them first."))
-    channel = db.session.scalar(select(Channel.name).where(Channel.queue_id == queue.id))
+    channel = db.session.scalar(select(Channel.name).where(Channel.queue_id == queue.id, CONNECTED))
     if channel is not None:
         raise Refused(_("The channel %(name)s brings its tickets here. Give it another queue first.", name=channel))

@@ -13,6 +13,8 @@ from helpdesk.keyring import keyring
 from helpdesk.models.project import Project
 from helpdesk.models.queue import Queue
 
+DESK = "desk"  # the built-in channel of each project for what people write down by hand
+
 
 class Channel(Model):
     """One connected source and sink, e.g. a mailbox. `kind` names its adapter, `door` is the secret part of the URL
@@ -22,8 +24,8 @@ class Channel(Model):
 
     `files_marked_spam`: what the server before us marked as spam is put among the spam and not into the line.
 
-    `reading` is what people chose to be taken in, in the words of the adapter; `cursor` is where reading stands, written
-    by whoever holds the channel alone. `rescan_since` asks the holder to read again what it took since then.
+    `reading` is what people chose to be taken in, in the words of the adapter; `cursor` is where reading stands,
+    written by whoever holds the channel alone. `rescan_since` asks the holder to read again what it took since then.
     """
 
     __tablename__ = "channels"
@@ -78,6 +80,10 @@ class Channel(Model):
         """Record a fault for the channel's page, in words for people."""
         self.last_error = sentence[:2000]
         self.last_error_at = clock.now()
+
+
+CONNECTED = Channel.kind != DESK
+"""The condition on `Channel`: somebody set it up, so it stands in lists and can be chosen."""
 
 
 def own_addresses() -> frozenset[str]:

@@ -130,7 +130,13 @@ def may_write_beside(ticket: Ticket) -> bool:
     """Whether the user may write into the conversation without reopening the ticket."""
     if ticket.kind == Kind.ACTIVE or ticket.rival_id() is not None:
         return False
-    return permissions.may(current_user, Right.WORK, ticket.conversation.channel.queue_id)
+    return permissions.may(current_user, Right.WORK, beside_queue(ticket))
+
+
+def beside_queue(ticket: Ticket) -> int:
+    """Whose right it is to write beside the ticket: the channel's queue; of what was noted by hand, the ticket's."""
+    channel = ticket.conversation.channel
+    return channel.queue_id if can(channel).writes else ticket.queue_id
 
 
 def _was_taken_out(ticket: Ticket, address: str) -> bool:

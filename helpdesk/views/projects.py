@@ -19,6 +19,7 @@ from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
 from helpdesk.forms import choices, chosen_rights, typed
 from helpdesk.models import Channel, CustomerText, Group, Project, Queue, QueueRight
+from helpdesk.models.channel import CONNECTED
 from helpdesk.project_changes import open_queues_to, save_project
 from helpdesk.views.customer_texts import KEYS
 from helpdesk.views.groups import RIGHTS
@@ -136,7 +137,7 @@ def _page(project: Project, form: ProjectForm, fault: str = "") -> str:
         select(Queue).where(Queue.project_id == project.id).order_by(Queue.active.desc(), func.sort_key(Queue.name))
     ).all()
     channels = db.session.scalars(
-        select(Channel).where(Channel.project_id == project.id).order_by(func.sort_key(Channel.name))
+        select(Channel).where(Channel.project_id == project.id, CONNECTED).order_by(func.sort_key(Channel.name))
     ).all()
     own = {
         (key, language)

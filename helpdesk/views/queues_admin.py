@@ -17,6 +17,7 @@ from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
 from helpdesk.forms import choices, chosen_rights, typed
 from helpdesk.models import Channel, FollowUp, Group, OwnerAway, Project, Queue, QueueClock, QueueRight, Right
+from helpdesk.models.channel import CONNECTED
 from helpdesk.queue_changes import save_queue
 from helpdesk.views.groups import RIGHTS
 
@@ -141,7 +142,8 @@ def _form(obj: Queue | None = None) -> QueueForm:
     form = QueueForm(obj=obj)
     projects = db.session.execute(select(Project.id, Project.name).order_by(func.sort_key(Project.name)))
     form.project_id.choices = choices(projects.tuples().all())
-    channels = db.session.execute(select(Channel.id, Channel.name).order_by(func.sort_key(Channel.name)))
+    connected = select(Channel.id, Channel.name).where(CONNECTED).order_by(func.sort_key(Channel.name))
+    channels = db.session.execute(connected)
     form.reply_channel_id.choices = choices([(0, _("The channel of the conversation")), *channels.tuples().all()])
     if form.reply_channel_id.data is None:
         form.reply_channel_id.data = 0

@@ -14,7 +14,7 @@ from helpdesk.files import attach, put
 from helpdesk.models import Attachment, Message, MessageKind, Reply, Right, State, Ticket
 from helpdesk.models.ticket.states import Kind
 from helpdesk.queries.readable import get_message, ticket_id_of
-from helpdesk.views.composing import addresses, draft_files, own_draft, recipients, uploads
+from helpdesk.views.composing import addresses, beside_queue, draft_files, own_draft, recipients, uploads
 from helpdesk.views.drafts import take_up_again
 from helpdesk.views.tickets import may_work, page_context, thread_context
 
@@ -82,7 +82,7 @@ def beside(ticket_id: int) -> ResponseReturnValue:
     """Write to the customer of a paused or finished ticket without reopening it."""
     ticket = permissions.get_ticket(current_user, ticket_id, lock=True)
     conversation = ticket.conversation
-    if not permissions.may(current_user, Right.WORK, conversation.channel.queue_id):
+    if not permissions.may(current_user, Right.WORK, beside_queue(ticket)):
         raise Forbidden(_("You may not write in the channel of this conversation."))
     to, cc = recipients(ticket)
     reply = Reply(

@@ -142,7 +142,7 @@ def actions(ticket: Ticket, may_work: bool, may_supervise: bool) -> dict[str, st
 
 def message(item: Message, outbox: OutboxItem | None, may_work: bool, also_to: Sequence[str] = ()) -> dict[str, Any]:
     """A message as the thread shows it; `also_to` are further addresses of ours that the same mail came to."""
-    inbound = item.kind == MessageKind.INBOUND
+    inbound = item.kind == MessageKind.INBOUND or "answers_forward" in item.facts
     author = item.user.name if item.user else (item.sender_name or item.sender)
     if not author:
         author = item.customer.name if item.customer else _("Automatic message")

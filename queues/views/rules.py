@@ -13,6 +13,7 @@ from helpdesk.auth import administrators_only, me, told
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
 from helpdesk.models import Channel, Project, Queue, Rule, Tally
+from helpdesk.models.channel import CONNECTED
 from helpdesk.rules import Actions, Condition
 from queues import rule_words, trial
 from queues.views import rule_form
@@ -26,7 +27,7 @@ pages = Blueprint("rules", __name__)
 def index() -> ResponseReturnValue:
     """All lists: those of the channels, then those of the projects."""
     projects = list(db.session.scalars(select(Project).order_by(func.sort_key(Project.name))))
-    channels = list(db.session.scalars(select(Channel).order_by(func.sort_key(Channel.name))))
+    channels = list(db.session.scalars(select(Channel).where(CONNECTED).order_by(func.sort_key(Channel.name))))
     lists: dict[str, list[Rule]] = {}
     for rule in db.session.scalars(select(Rule).order_by(Rule.position, Rule.id)):
         lists.setdefault(rule.list_key, []).append(rule)
@@ -188,6 +189,7 @@ def _page(rule: Rule, form: RuleForm, tried: trial.Trial | None = None) -> str:
         queues=_queues(rule),
         priorities=[(priority, words.priority_name(priority)) for priority in (1, 2, 3, 4)],
         trial=tried,
+        left_out=trial.left_out(rule) if rule.id and form.fate == "drop" and tried is None else [],
         sums=_sums(tried, names) if tried else [],
         outcome=lambda where: rule_words.outcome(where, names),
         fault=" ".join(form.faults),
