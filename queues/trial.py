@@ -11,16 +11,17 @@ from datetime import datetime
 from sqlalchemy import Row, and_, func, or_, select, union
 
 from helpdesk.db import db
-from helpdesk.models import Channel, InboundEvent, InboundState, Message
+from helpdesk.models import Channel, InboundEvent, InboundState, Message, Rule
 from helpdesk.rule_changes import list_of
 from helpdesk.rules import Actions, Condition, LiveRule
 from queues.mail_facts import LONGEST_TEXT, from_row
 from queues.routing import MailFacts, Route, route
-from queues.way_in import live, open_queues
+from queues.way_in import live, open_queues, rule_name
 
 LATEST = 100
 SPARE = 100  # events that no rule was asked about are passed over
 LOOKED_THROUGH = 1000
+SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,22 @@ def run(draft: Draft) -> Trial:
             else:
                 changed.append(tried)
     return _summed(changed, same, joined, forgotten)
+
+
+def left_out(rule: Rule) -> list[tuple[datetime, str, str]]:
+    """The last mails that a rule left out, among the latest of its project: when, sender, subject."""
+    siblings = select(Channel.id).where(Channel.project_id == rule.project_id)
+    recent = select(InboundEvent.id).where(InboundEvent.channel_id.in_(siblings))
+    recent_ids = recent.order_by(InboundEvent.id.desc()).limit(LOOKED_THROUGH).subquery()
+    query = (
+        select(InboundEvent.received_at, InboundEvent.facts)
+        .where(InboundEvent.id.in_(select(recent_ids.c.id)), InboundEvent.facts.is_not(None))
+        .where(InboundEvent.state == InboundState.DROPPED, InboundEvent.reason == rule_name(rule.name))
+        .order_by(InboundEvent.id.desc())
+        .limit(SHOWN)
+    )
+    rows = db.session.execute(query).tuples()
+    return [(at, facts.get("sender", ""), facts.get("subject", "")) for at, facts in rows if facts is not None]
 
 
 def _summed(changed: Sequence[Tried], same: int, joined: int, forgotten: int) -> Trial:

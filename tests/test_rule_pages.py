@@ -194,6 +194,8 @@ def test_trial_uses_what_was_left_out_too(dora: Client, session: Any, cast: Any,
     narrower |= {"test": ["subject", "text"], "negated": ["", "1"], "value": ["счёт", "деньги"]}
     page = dora.post("/admin/rules/trials", data=narrower).text
     assert "1 would be kept; 0 stay as they are" in page and "left out by “Вон”" in page
+    shown = dora.get(f"/admin/rules/{rule.id}").text
+    assert "Left out lately" in shown and "<small>eve@customer.example</small>" in shown
 
 
 def test_trial_of_a_project_looks_at_all_its_channels(
