@@ -210,6 +210,7 @@ def _came_again(placing: Placing, first: InboundEvent, known: Known) -> str:
     blind = not named_channels(placing.message, came_by.project_id)
     if blind and untouched and goes_before(came_by, before):
         ticket.move(None, came_by.queue)
+        ticket.conversation.channel, ticket.channel_id = came_by, came_by.id
     return SAME_MAIL
 
 

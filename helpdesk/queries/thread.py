@@ -51,22 +51,28 @@ def messages(ticket: Ticket, before: int | None = None) -> tuple[list[Message], 
 
 
 def copies_of(shown: Sequence[Message]) -> dict[int, list[str]]:
-    """To which other addresses of ours the mails among `shown` came as well, by message id."""
+    """To which addresses of ours beside the conversation's own the mails among `shown` came, by message id.
+
+    One query, and where there are copies another: the mail that was read first may be the one that came elsewhere.
+    """
     ids = [message.id for message in shown if message.kind == "inbound"]
-    if not ids:
+    copies = (InboundEvent.state == InboundState.DROPPED, InboundEvent.message_id.in_(ids))
+    came = list(db.session.execute(select(InboundEvent.message_id, InboundEvent.channel_id).where(*copies)).tuples())
+    if not came:
         return {}
-    copies = (
-        select(InboundEvent.message_id, Channel.address, Channel.name)
-        .join(Channel, Channel.id == InboundEvent.channel_id)
-        .where(InboundEvent.state == InboundState.DROPPED, InboundEvent.message_id.in_(ids))
-        .order_by(InboundEvent.id)
-    )
-    found: dict[int, list[str]] = {}
-    for message_id, address, name in db.session.execute(copies):
-        there = found.setdefault(message_id, [])
-        if (address or name) not in there:
-            there.append(address or name)
-    return found
+    with_copies = {message_id for message_id, _channel in came}
+    first = [message.facts.get("event_id") for message in shown if message.id in with_copies]
+    came += db.session.execute(
+        select(InboundEvent.message_id, InboundEvent.channel_id).where(InboundEvent.id.in_(first))
+    ).tuples()
+    query = select(Channel).where(Channel.id.in_({channel_id for _message, channel_id in came})).order_by(Channel.id)
+    places = {channel.id: channel.address or channel.name for channel in db.session.scalars(query)}
+    own = shown[0].conversation.channel_id
+    return {
+        message_id: [name for id_, name in places.items() if id_ != own and (message_id, id_) in came]
+        for message_id in with_copies
+        if message_id is not None
+    }
 
 
 def outbox_of(shown: Sequence[Message]) -> dict[int, OutboxItem]:
