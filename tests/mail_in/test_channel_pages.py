@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from helpdesk.errors import NotFound, Refused
 from helpdesk.models import Channel, ParkedMail, Queue
 from helpdesk.models.event import Event
 from tests.clients import sign_in
@@ -274,3 +276,23 @@ def test_a_forged_return_changes_nothing(session: Any, dora: Any, cast: Any, iss
     assert dora.get("/admin/channels/sign-in?code=stolen&state=guess").status_code == 422
     begin(dora, cast.mailbox)
     assert cast.mailbox.secrets == {}
+
+
+def test_reading_again_is_asked_for_by_name(session: Any, cast: Any) -> None:
+    from queues.rescan import ask_by_name
+
+    before = cast.mailbox.version
+    session.commit()
+    with pytest.raises(NotFound):
+        ask_by_name("No such channel", None)
+    cast.mailbox.settings = {}
+    session.commit()
+    with pytest.raises(Refused, match="does not lie in a mailbox"):
+        ask_by_name(cast.mailbox.name, None)
+    cast.mailbox.settings = {"imap_host": "imap.example.com"}
+    session.commit()
+    since = datetime(2026, 11, 1, tzinfo=UTC)
+    assert ask_by_name(cast.mailbox.name, since) == since
+    session.refresh(cast.mailbox)
+    assert cast.mailbox.rescan_since == since
+    assert cast.mailbox.version == before + 1

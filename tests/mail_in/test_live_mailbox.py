@@ -360,6 +360,15 @@ def test_taken_mail_is_read_again_and_only_what_is_missing_is_taken(
     assert (state["seen"], state["new"], state["total"]) == (5, 1, 5)
 
 
+def test_a_wish_goes_back_as_far_as_one_that_is_not_fulfilled_yet() -> None:
+    from queues.channels.email import rescan
+
+    early, late, now = (datetime(2026, 11, day, tzinfo=UTC) for day in (1, 15, 20))
+    unfinished = rescan._begun(None, now - timedelta(days=1), early)
+    assert datetime.fromisoformat(rescan._begun(unfinished, now, late)["since"]) == early
+    assert datetime.fromisoformat(rescan._begun(None, now, late)["since"]) == late
+
+
 @pytest.fixture
 def dora(app: Any, cast: Any) -> Any:
     return sign_in(app, cast.dora)

@@ -25,8 +25,7 @@ PATIENCE = 3  # broken connections at one place, before its mails are read one b
 
 def ask(mailbox: "Mailbox", since: datetime) -> None:
     """Begin to read again, because the mailbox itself shows that this installation lacks mail."""
-    now = datetime.now(UTC).isoformat()
-    mailbox.remember(rescan={"asked_at": now, "since": since.isoformat(), "by_itself": True})
+    mailbox.remember(rescan=_begun(_state(mailbox), datetime.now(UTC), since) | {"by_itself": True})
 
 
 def step(mailbox: "Mailbox") -> bool:
@@ -53,11 +52,16 @@ def step(mailbox: "Mailbox") -> bool:
 def _state(mailbox: "Mailbox") -> dict[str, Any] | None:
     """What is under way, with a newer wish of people taken up; None when nothing is."""
     state, wish = mailbox.context.cursor.get("rescan"), mailbox.context.rescan
-    if wish is not None:
-        asked_at, since = wish
-        if state is None or state["asked_at"] < asked_at.isoformat():
-            state = {"asked_at": asked_at.isoformat(), "since": since.isoformat()}
+    if wish is not None and (state is None or state["asked_at"] < wish[0].astimezone(UTC).isoformat()):
+        return _begun(None if state is None or state.get("done") else state, *wish)
     return None if state is None or state.get("done") else dict(state)
+
+
+def _begun(unfinished: dict[str, Any] | None, asked_at: datetime, since: datetime) -> dict[str, Any]:
+    """A new beginning, which goes back as far as an unfinished one would have."""
+    if unfinished is not None:
+        since = min(since, datetime.fromisoformat(unfinished["since"]))
+    return {"asked_at": asked_at.astimezone(UTC).isoformat(), "since": since.astimezone(UTC).isoformat()}
 
 
 def _read(mailbox: "Mailbox", state: dict[str, Any], folder: str) -> None:
