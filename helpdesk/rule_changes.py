@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import func, inspect, select
+from sqlalchemy import inspect, select
 
 from helpdesk.db import db, forget
 from helpdesk.errors import Refused
@@ -92,12 +92,6 @@ def believe_marks(by: User, channel: Channel, believes: bool) -> None:
     if channel.files_marked_spam != believes:
         channel.files_marked_spam = believes
         record_change(by.id, "channel", channel.id, channel.name, {"files_marked_spam": [not believes, believes]})
-
-
-def count_uses(queue_id: int) -> int:
-    """How many active rules send mail to this queue."""
-    query = select(func.count()).where(Rule.active, Rule.actions["queue_id"].as_integer() == queue_id)
-    return db.session.scalar(query) or 0
 
 
 def _note(by: User, rule: Rule, changes: Mapping[str, Any]) -> None:

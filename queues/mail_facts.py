@@ -14,7 +14,7 @@ from sqlalchemy import case, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
 from helpdesk import clock
-from helpdesk.addresses import normalise_email
+from helpdesk.addresses import EMAIL, normalise_email
 from helpdesk.blocking import forms
 from helpdesk.db import db
 from helpdesk.models import BlockedSender, Channel, Customer, InboundEvent, SenderCount, State, Ticket
@@ -85,12 +85,12 @@ def _flooding(items: Sequence[tuple[InboundEvent, Understood, Customer]], projec
     """Count the mails for their senders; the ids of the events beyond what one may send in an hour.
 
     One statement, its rows in one order, so that workers wait for each other and never deadlock. Mail that is older
-    than its channel says nothing about today.
+    than its channel says nothing about today, and calls are not counted: a switchboard has one number.
     """
     counted = [
         (event.id, (projects[event.channel_id], normalise_email(message.sender)))
         for event, message, _customer in items
-        if message.sender and not event.envelope.get("old")
+        if message.namespace == EMAIL and message.sender and not event.envelope.get("old")
     ]
     if not counted:
         return set()
