@@ -70,7 +70,7 @@ def test_an_old_copy_meets_the_mail_server_of_today(folder: Path) -> None:
     try:
         dovecot.start()
         dovecot.add_user(MAILBOX)
-        trust = {"SSL_CERT_FILE": dovecot.ca_file, "OUTBOUND_ALLOW": "127.0.0.1", "UNDO_SECONDS": "4"}
+        trust = {"SSL_CERT_FILE": dovecot.ca_file, "OUTBOUND_ALLOW": "127.0.0.1", "UNDO_SECONDS": "30"}
         first, second = Stack(folder / "a", trust), Stack(folder / "b", trust | {"UNDO_SECONDS": "0"})
         with Sink(dovecot.folder, intents, random.Random(1), cut=0.0) as sink:
             try:
