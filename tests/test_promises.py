@@ -524,3 +524,22 @@ def test_two_runs_at_once_break_each_promise_once(app: Any, make_committed: Any,
     assert set(committed.scalars(select(Ticket.priority))) == {2}
     assert len(committed.scalars(select(Notice).where(Notice.user_id == cast.sue.id)).all()) == len(ids)
     check_history(committed)
+
+
+def test_a_customers_new_organisation_brings_its_contract(make: Any, cast: Any, session: Any, at: Any) -> None:
+    works = Organisation(name="ТОВ «Ліс»")
+    session.add(works)
+    session.flush()
+    target(session, solution_seconds=8 * HOUR)
+    target(session, organisation_id=works.id, solution_seconds=3 * HOUR)
+    at(2026, 6, 5, 10)
+    ticket, other = make.ticket(cast.support, minutes_ago=0), make.ticket(cast.support, minutes_ago=0)
+    customer = ticket.customer
+    session.commit()
+    at(2026, 6, 5, 11)
+    customer.edit(cast.ann, customer.name, "", works, customer.version)
+    session.commit()
+    assert promises.review() == 1
+    session.refresh(ticket)
+    assert close_to(ticket.due_at, 2026, 6, 5, 13) and close_to(other.due_at, 2026, 6, 5, 18)
+    check_history(session)

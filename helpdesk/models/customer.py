@@ -14,6 +14,7 @@ from helpdesk.errors import Conflict, Refused
 from helpdesk.models.event import record_change
 from helpdesk.models.organisation import Organisation, OrganisationDomain
 from helpdesk.models.project import read_setting
+from helpdesk.models.promise import recount_for
 from helpdesk.models.search import index_document
 
 if TYPE_CHECKING:
@@ -174,6 +175,8 @@ class Customer(Model):
             return
         self.name, self.note, self.organisation = name, note, organisation
         self._changed(by, changes)
+        if "organisation" in changes:
+            recount_for(self.id)
         self.reindex()
 
     def prefer_language(self, by: "User", language: str | None) -> None:

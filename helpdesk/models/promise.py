@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Select, select, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Select, column, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -155,6 +155,17 @@ def change_book() -> None:
 def book_version() -> int:
     """The present version of what targets and calendars say."""
     return db.session.scalar(_version()) or 1
+
+
+def recount_for(customer_id: int) -> None:
+    """Let the timetable count the open promises of one customer anew, because other targets may hold for them now."""
+    theirs = text("SELECT id FROM tickets WHERE customer_id = :customer AND promised").bindparams(customer=customer_id)
+    stale = update(TicketPromise).where(
+        TicketPromise.ticket_id.in_(theirs.columns(column("id"))),
+        TicketPromise.met_at.is_(None),
+        TicketPromise.cancelled_at.is_(None),
+    )
+    db.session.execute(stale.values(book_version=0).execution_options(synchronize_session=False))
 
 
 def _version() -> Select[tuple[int]]:
