@@ -10,7 +10,7 @@ from helpdesk.db import db, forget
 from helpdesk.errors import Refused
 from helpdesk.models import Channel, Rule, User
 from helpdesk.models.event import record_change
-from helpdesk.rules import LONGEST_NAME, MOST_CONDITIONS, MOST_RULES, Actions, Condition
+from helpdesk.rules import LONGEST_NAME, MOST_CONDITIONS, MOST_RULE_VALUES, MOST_RULES, Actions, Condition
 from helpdesk.staff import apply
 
 
@@ -56,6 +56,8 @@ def check(name: str, conditions: Sequence[Condition]) -> str:
         raise Refused(_("Give the rule a name of up to %(count)s characters.", count=LONGEST_NAME))
     if len(conditions) > MOST_CONDITIONS:
         raise Refused(_("A rule has at most %(count)s conditions.", count=MOST_CONDITIONS))
+    if sum(len(one.values) for one in conditions) > MOST_RULE_VALUES:
+        raise Refused(_("A rule looks for at most %(count)s things. Write two rules.", count=MOST_RULE_VALUES))
     return name
 
 

@@ -1,7 +1,7 @@
 """What a rule on the way in may say: conditions that must all hold, and what then happens to the mail.
 
 Conditions look for pieces of text and patterns with `*`, never for regular expressions, and everything is bounded: the
-worst list of rules costs a fraction of a second for a mail.
+worst two hundred rules take about a second for the longest mail, ordinary ones next to nothing.
 """
 
 import re
@@ -17,7 +17,8 @@ from helpdesk.models.ticket.states import Priority
 
 MOST_RULES = 200  # in one list
 MOST_CONDITIONS = 20
-MOST_VALUES = 30
+MOST_VALUES = 30  # of one condition
+MOST_RULE_VALUES = 100  # of all conditions of a rule
 LONGEST_VALUE = 300
 LONGEST_NAME = 100
 MOST_RULE_TAGS = 10

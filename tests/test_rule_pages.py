@@ -78,6 +78,10 @@ def test_pages_show_what_was_written(dora: Client, session: Any, cast: Any) -> N
         ({"queue_id": ""}, "at least one thing"),
         ({"queue_id": "987654"}, "Choose an open queue"),
         ({"tags": "x" * 60}, "at most 10 tags"),
+        (
+            {"test": ["subject"] * 4, "negated": [""] * 4, "value": [",".join(f"слово{n}" for n in range(30))] * 4},
+            "at most 100 things",
+        ),
         ({"test": ["subject"] * 21, "negated": [""] * 21, "value": ["x"] * 21}, "at most 20 conditions"),
     ],
 )

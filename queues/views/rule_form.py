@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 
 from helpdesk.db import db
 from helpdesk.models import Organisation, Rule
-from helpdesk.rules import BARE, MOST_CONDITIONS, Actions, Condition, Feature
+from helpdesk.rules import BARE, MOST_CONDITIONS, MOST_RULE_VALUES, Actions, Condition, Feature
 from queues import rule_words
 
 BLANK_ROWS = 3
@@ -97,6 +97,8 @@ def from_request(sent: "MultiDict[str, str]", queue_ids: Sequence[int]) -> RuleF
     if not form.name.strip():
         form.faults.append(_("Give the rule a name: it stands in the history of tickets and in the ledger."))
     form.conditions = tuple(filter(None, [_condition(line) for line in lines]))
+    if sum(len(one.values) for one in form.conditions) > MOST_RULE_VALUES:
+        form.faults.append(_("A rule looks for at most %(count)s things. Write two rules.", count=MOST_RULE_VALUES))
     if form.queue_id is not None and form.queue_id not in queue_ids:
         form.faults.append(_("Choose an open queue of this project."))
     else:
