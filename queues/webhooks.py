@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 from flask import current_app
 from flask_babel import gettext as _
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, exists, func, select
 
 from helpdesk import clock, outbound_http, signatures
 from helpdesk.clock import SQL_NOW
@@ -155,6 +155,9 @@ def _take(token: str) -> list[Round]:
 
 
 def _lease(webhook: Webhook, token: str) -> Round | None:
+    busy = exists().where(WebhookDelivery.webhook_id == webhook.id, WebhookDelivery.lease_until > SQL_NOW)
+    if db.session.scalar(select(busy)):
+        return None  # another worker serves it: two at once would break the order
     size = 1 if webhook.failures else BATCH  # whoever was away is asked by one letter first
     query = (
         select(WebhookDelivery)

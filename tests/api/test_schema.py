@@ -29,9 +29,16 @@ from helpdesk.db import db
 from helpdesk.models import ApiToken, Scope, Webhook, WebhookDelivery
 
 EXAMPLES = int(os.environ.get("API_EXAMPLES", "0"))  # 0: few, and always the same
-FEW = {"ann": 2, "carl": 3, "sue": 1, "dora": 2, "no scopes": 1, "anonymous": 1}
+FEW = {"ann": 1, "carl": 2, "sue": 1, "dora": 1, "no scopes": 1, "anonymous": 1}
 POWERLESS = {"no scopes", "anonymous"}
 SEED = int(os.environ.get("API_SEED", "0")) or random.randrange(2**32)
+# Forbidden requests are refused before anybody's rights are looked at: one role stands for all, but in the long run.
+RUNS = [
+    (name, mode)
+    for mode in GenerationMode
+    for name in FEW
+    if EXAMPLES or mode == GenerationMode.POSITIVE or name == "ann"
+]
 
 CONFORMS = [
     not_a_server_error,
@@ -113,11 +120,8 @@ def aim(case: Any, ids: dict[str, list[int]], data: Any) -> None:
                 place[name] = data.draw(st.sampled_from(ids[name]))
 
 
-@pytest.mark.parametrize("name", FEW)
-@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+@pytest.mark.parametrize(("name", "mode"), RUNS, ids=[f"{name}, {mode.value}" for name, mode in RUNS])
 def test_no_request_brings_a_fault_or_a_word_too_many(app: Any, session: Any, scene: Any, name: str, mode: Any) -> None:
-    if not EXAMPLES and mode == GenerationMode.NEGATIVE and name not in {"ann", "anonymous"}:
-        pytest.skip("in the long run: forbidden requests are refused before anybody's rights are looked at")
     if EXAMPLES:
         print(f"\nAPI_SEED={SEED} {name} {mode.value}")
     session.commit()
