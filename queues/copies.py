@@ -15,9 +15,12 @@ from sqlalchemy.dialects.postgresql import insert
 
 from helpdesk.addresses import base_address
 from helpdesk.db import db, remembered
-from helpdesk.models import Channel, InboundEvent, MailCopies, Message
+from helpdesk.models import Channel, InboundEvent, MailCopies, Message, Ticket
 from helpdesk.models.channel import addresses_of
+from helpdesk.models.event import CameAgain
+from helpdesk.models.ticket.states import State
 from queues.channels.base import Understood
+from queues.known import Known
 
 SAME_MAIL = "same mail"
 
@@ -84,6 +87,38 @@ class Copies:
         query = select(Message.ticket_id).join(InboundEvent, InboundEvent.message_id == Message.id)
         found = db.session.scalars(query.where(InboundEvent.id.in_(speakers), Message.ticket_id.is_not(None)))
         return {ticket_id for ticket_id in found if ticket_id is not None}
+
+
+def came_again(event: InboundEvent, copy: Understood, first: InboundEvent, known: Known) -> str:
+    """A further copy of a mail that is on a ticket: shown there, and left out by name.
+
+    Where the mail names none of our addresses (a blind copy), the order of the channels decides, as long as nobody has
+    begun to work on the ticket.
+    """
+    message = first.message
+    assert message is not None  # only what is on a ticket speaks for its copies
+    event.message, event.message_id = message, message.id
+    ticket = known.ticket(message.ticket_id) if message.ticket_id is not None else None
+    if ticket is None:
+        return SAME_MAIL
+    came_by = db.session.get_one(Channel, event.channel_id)
+    with ticket.changing(message.customer, CameAgain(message.id, came_by.address or came_by.name)):
+        pass
+    before = ticket.conversation.channel
+    untouched = ticket.state == State.NEW and ticket.owner_id is None and ticket.queue_id == before.queue_id
+    blind = not named_channels(copy, came_by.project_id)
+    if blind and untouched and goes_before(came_by, before):
+        ticket.move(None, came_by.queue)
+        ticket.conversation.channel, ticket.channel_id = came_by, came_by.id
+    return SAME_MAIL
+
+
+def link_elsewhere(ticket: Ticket, events: Sequence[InboundEvent]) -> None:
+    """Tie a new ticket to those that the same mail opened in other projects."""
+    for event in events:
+        message = event.message
+        if message is not None and message.ticket is not None:
+            ticket.link(None, message.ticket, "same mail")
 
 
 def digest(message: Understood) -> bytes | None:

@@ -22,14 +22,13 @@ from helpdesk.models import (
     Ticket,
 )
 from helpdesk.models.channel import is_own_address
-from helpdesk.models.event import CameAgain
 from helpdesk.models.former import carry_numbers, marks_in
 from helpdesk.models.message import Blob
 from helpdesk.models.ticket import State, header_hash, lock_conversation, reserve_numbers
 from helpdesk.queries.readable import ticket_id_of
 from queues import acknowledge, calls, delivery, held_back, receipts, system_mails
 from queues.channels.base import Delivered, File, Understood
-from queues.copies import SAME_MAIL, Copies, addressed_channel, goes_before, named_channels
+from queues.copies import Copies, addressed_channel, came_again, link_elsewhere
 from queues.follow_up import Way, place
 from queues.known import Known
 from queues.lasting import find_or_make
@@ -134,7 +133,7 @@ def _place(placing: Placing, known: Known, copies: Copies, way_in: WayIn) -> str
     if placing.customer.blocked:
         return BLOCKED
     if (first := copies.first(event)) is not None:
-        return _came_again(placing, first, known)
+        return came_again(event, message, first, known)
     channel = placing.channel
     reported = delivery.note_bounce(message.bounce) if message.bounce else None
     proof = _of_bounce(reported, known) or _of_conversation(placing, known) or prove(message, placing.claims, known)
@@ -164,7 +163,7 @@ def _place(placing: Placing, known: Known, copies: Copies, way_in: WayIn) -> str
         way_in.settle(ticket, placing.where)
     known.learn(ticket, row)
     if way == Way.NEW:
-        _link_elsewhere(ticket, copies.elsewhere(event))
+        link_elsewhere(ticket, copies.elsewhere(event))
     if placing.claims.former and way == Way.NEW and message.nature == "human":
         _keep_former_number(ticket, placing.claims, known)
     _answer(way, ticket, row, placing)
@@ -188,38 +187,6 @@ def _belongs(row: Message, ticket: Ticket, placing: Placing) -> None:
         files.attach(row, file.name, file.type, blob, file.inline, file.content_id)
     index_message(row)
     placing.event.message, placing.event.message_id = row, row.id
-
-
-def _came_again(placing: Placing, first: InboundEvent, known: Known) -> str:
-    """A further copy of a mail that is on a ticket: shown there, and left out by name.
-
-    Where the mail names none of our addresses (a blind copy), the order of the channels decides, as long as nobody has
-    begun to work on the ticket.
-    """
-    message = first.message
-    assert message is not None  # only what is on a ticket speaks for its copies
-    placing.event.message, placing.event.message_id = message, message.id
-    ticket = known.ticket(message.ticket_id) if message.ticket_id is not None else None
-    if ticket is None:
-        return SAME_MAIL
-    came_by = db.session.get_one(Channel, placing.event.channel_id)
-    with ticket.changing(message.customer, CameAgain(message.id, came_by.address or came_by.name)):
-        pass
-    before = ticket.conversation.channel
-    untouched = ticket.state == State.NEW and ticket.owner_id is None and ticket.queue_id == before.queue_id
-    blind = not named_channels(placing.message, came_by.project_id)
-    if blind and untouched and goes_before(came_by, before):
-        ticket.move(None, came_by.queue)
-        ticket.conversation.channel, ticket.channel_id = came_by, came_by.id
-    return SAME_MAIL
-
-
-def _link_elsewhere(ticket: Ticket, events: Sequence[InboundEvent]) -> None:
-    """Tie a new ticket to those that the same mail opened in other projects."""
-    for event in events:
-        message = event.message
-        if message is not None and message.ticket is not None:
-            ticket.link(None, message.ticket, "same mail")
 
 
 def _keep_internal(placing: Placing, proof: Proof, known: Known) -> None:
