@@ -23,6 +23,7 @@ from helpdesk.db import db, reserve_ids, transaction
 from helpdesk.errors import StartError
 from helpdesk.former import MOST_NUMBER
 from helpdesk.models import Channel, Conversation, Customer, FormerNumber, Project, Ticket
+from helpdesk.models.channel import DESK
 from helpdesk.models.ticket import State, reserve_numbers
 from helpdesk.models.ticket.imported import FormerTicket, import_ticket
 from helpdesk.numbers import number_key
@@ -88,7 +89,7 @@ def find_channel(name: str | None, project: str | None) -> Channel:
 
     Raises StartError in one sentence.
     """
-    query = select(Channel).join(Project).where(Channel.kind != "desk").order_by(Channel.id)
+    query = select(Channel).join(Project).where(Channel.kind != DESK).order_by(Channel.id)
     if name is not None:
         query = query.where(Channel.name == name)
     if project is not None:
