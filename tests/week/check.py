@@ -11,12 +11,12 @@ from helpdesk.db import db
 from helpdesk.models import Event
 from helpdesk.models.availability import AvailabilityChange
 from helpdesk.models.calendar import CalendarVersion
+from tests.promise_check import Promises
 from tests.week.line import Line
 from tests.week.oracle import Oracle, RoundTheClock
 from tests.week.owners import Owners
 from tests.week.places import misplaced
 from tests.week.play import Played
-from tests.week.promised import Promises
 
 MOST_SHOWN = 8
 
