@@ -49,7 +49,7 @@ def _through(stage: Stage, mails: list[OrdinaryMail]) -> float:
     """Accept as a mailbox does, fifty at a time, while the workers work; until the last is on a ticket."""
     from queues import intake
     from queues.channels.base import Inbound
-    from queues.channels.email.mailbox import content_key
+    from queues.channels.email.fetch import content_key
 
     _warm_up(stage)
     channel = stage.ids["channel"]
