@@ -12,9 +12,10 @@ import structlog
 from sqlalchemy import and_, or_, select
 
 from helpdesk.db import db
-from helpdesk.models.event import Event, PromiseWarned
+from helpdesk.models.event import Event
 from helpdesk.models.notice import tell_people
 from helpdesk.models.promise import TicketPromise
+from helpdesk.models.promise_facts import PromiseWarned
 from helpdesk.models.queue import Queue
 from helpdesk.models.ticket import Kind, Priority, Ticket
 from helpdesk.models.user import Membership, QueueRight, Right, Role, User

@@ -48,8 +48,8 @@ FACTS: dict[str, type["Fact"]] = {}
 class Fact:
     """Base of all facts; a subclass names its kind: `class Claimed(Fact, kind="ticket.claimed")`.
 
-    Whatever moves a ticket in line also keeps its new place, as `line_at` and `line_class` beside the fields: so the
-    line of any past moment can be read from the events.
+    A subclass without a kind is a base for others. Whatever moves a ticket in line also keeps its new place, as `line_at` and `line_class`
+    beside the fields: so the line of any past moment can be read from the events.
     """
 
     kind: ClassVar[str]
@@ -57,7 +57,8 @@ class Fact:
 
     def __init_subclass__(cls, kind: str = "", version: int = 1) -> None:
         cls.kind, cls.version = kind, version
-        FACTS[kind] = cls
+        if kind:
+            FACTS[kind] = cls
 
     def payload(self) -> dict[str, Any]:
         """What is stored: the fields that say something."""
@@ -285,105 +286,6 @@ class Placed(Fact, kind="ticket.placed"):
 @dataclass(frozen=True)
 class Promoted(Fact, kind="ticket.promoted"):
     """The ticket was passed over as long as its queue allows and now goes first."""
-
-
-@dataclass(frozen=True)
-class PromiseMade(Fact, kind="promise.made"):
-    """A promise began. `promise` (first, next, solution) and `asked_at` name it in all later facts.
-
-    From what stands here each due time can be computed again: `due_at` is `counted_from` and as much open time of the
-    calendar's version as is left of `seconds` after `spent`; without a calendar all time counts. `why` holds the
-    conditions of the target. No `counted_from`: it began on a paused ticket. No `due_at`: the calendar never opens.
-    """
-
-    promise: str
-    asked_at: str
-    target_id: int
-    seconds: int
-    calendar_id: int | None
-    calendar_version: int | None
-    counted_from: str | None
-    due_at: str | None
-    why: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class PromisePaused(Fact, kind="promise.paused"):
-    """The ticket waits for the customer, so the promise stands still; `spent` in whole seconds, rounded down."""
-
-    promise: str
-    asked_at: str
-    at: str
-    spent: int
-
-
-@dataclass(frozen=True)
-class PromiseResumed(Fact, kind="promise.resumed"):
-    """The promise goes on, counted from `counted_from` with what was spent before."""
-
-    promise: str
-    asked_at: str
-    counted_from: str
-    spent: int
-    due_at: str | None
-
-
-@dataclass(frozen=True)
-class PromiseMet(Fact, kind="promise.met"):
-    """The promise is fulfilled, in time or `late`; `spent` is the open time that it took."""
-
-    promise: str
-    asked_at: str
-    at: str
-    spent: int
-    late: bool
-
-
-@dataclass(frozen=True)
-class PromiseCancelled(Fact, kind="promise.cancelled"):
-    """There is nothing to keep any more; `why` is finished, spam, merged, undone or no target."""
-
-    promise: str
-    asked_at: str
-    at: str
-    spent: int
-    why: str
-
-
-@dataclass(frozen=True)
-class PromiseChanged(Fact, kind="promise.changed"):
-    """The promise is counted anew; `why` is target, calendar, reopened or undone. Otherwise like PromiseMade."""
-
-    promise: str
-    asked_at: str
-    at: str
-    spent: int
-    target_id: int
-    seconds: int
-    calendar_id: int | None
-    calendar_version: int | None
-    counted_from: str | None
-    due_at: str | None
-    why: str
-
-
-@dataclass(frozen=True)
-class PromiseWarned(Fact, kind="promise.warned"):
-    """The owner and the supervisors were told that the promise is about to be broken."""
-
-    promise: str
-    asked_at: str
-    at: str
-    due_at: str
-
-
-@dataclass(frozen=True)
-class PromiseBreached(Fact, kind="promise.breached"):
-    """The promise was broken at `at`, its due time, whenever this was noticed."""
-
-    promise: str
-    asked_at: str
-    at: str
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from helpdesk import clock
 from helpdesk.business_time import add_business, business_between
 from helpdesk.db import db, remembered
 from helpdesk.models.calendar import Calendar, hours_of
-from helpdesk.models.event import (
-    Event,
-    Fact,
+from helpdesk.models.event import Event, Fact
+from helpdesk.models.promise import Book, PromiseKind, Target, TicketPromise, book
+from helpdesk.models.promise_facts import (
     PromiseBreached,
     PromiseCancelled,
     PromiseChanged,
@@ -33,7 +33,6 @@ from helpdesk.models.event import (
     PromisePaused,
     PromiseResumed,
 )
-from helpdesk.models.promise import Book, PromiseKind, Target, TicketPromise, book
 from helpdesk.models.ticket.states import Kind, State
 
 if TYPE_CHECKING:

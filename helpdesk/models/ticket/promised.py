@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from helpdesk import clock
-from helpdesk.models.event import Event, PromiseWarned
+from helpdesk.models.event import Event
 from helpdesk.models.promise import TicketPromise, book
+from helpdesk.models.promise_facts import PromiseWarned
 from helpdesk.models.ticket.core import TicketCore
 from helpdesk.models.ticket.keeping import Keeper, break_promise, promises_of, show_due, stand_of
 
