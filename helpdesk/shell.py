@@ -30,7 +30,11 @@ _digests: dict[Path, tuple[int, str]] = {}
 
 @dataclass(frozen=True)
 class NavItem:
-    """One entry of the rail. `shows` gets the signed-in user and says whether the entry is for them."""
+    """One entry of the rail. `shows` gets the signed-in user and says whether the entry is for them.
+
+    `also` names further blueprints whose pages belong to the entry. Of the section "manage" only what is wanted `often`
+    stands in the rail; all of it stands on the page of settings, in its `group` and with its `hint`.
+    """
 
     section: Section
     endpoint: str
@@ -38,6 +42,10 @@ class NavItem:
     icon: str
     key: str = ""
     shows: Callable[[Any], bool] = lambda _user: True
+    also: tuple[str, ...] = ()
+    often: bool = False
+    group: str = ""
+    hint: Any = ""
 
     @property
     def url(self) -> str:
@@ -46,16 +54,17 @@ class NavItem:
 
     @property
     def is_current(self) -> bool:
-        """Whether the page being shown belongs to this entry: same blueprint, or the very endpoint."""
+        """Whether the page being shown belongs to this entry: the very endpoint, or one of its blueprints."""
         here = request.endpoint or ""
-        blueprint = self.endpoint.rpartition(".")[0]
-        return here == self.endpoint or (blueprint != "" and here.rpartition(".")[0] == blueprint)
+        blueprints = {self.endpoint.rpartition(".")[0], *self.also} - {""}
+        return here == self.endpoint or here.rpartition(".")[0] in blueprints
 
 
-def add_nav(app: Flask, *items: NavItem) -> None:
-    """Add entries to the rail, in the order in which they shall stand there."""
+def add_nav(app: Flask, *items: NavItem, before: str = "") -> None:
+    """Add entries to the rail in this order: at its end, or before the entry of the endpoint `before`."""
     entries: list[NavItem] = app.extensions.setdefault("navigation", [])
-    entries.extend(items)
+    place = next((at for at, entry in enumerate(entries) if entry.endpoint == before), len(entries))
+    entries[place:place] = items
 
 
 def navigation(section: Section) -> list[NavItem]:

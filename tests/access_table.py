@@ -89,6 +89,7 @@ ROWS: dict[str, Row] = {
     "GET /availability/bar": SIGNED_IN,
     "GET /availability/switch": SIGNED_IN,
     # administration
+    "GET /admin": ADMINISTRATOR,
     "GET /admin/availability": ADMINISTRATOR,
     "POST /admin/availability": ADMINISTRATOR,
     "GET /welcome": ADMINISTRATOR,

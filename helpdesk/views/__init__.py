@@ -5,6 +5,7 @@ from importlib import import_module
 from flask import Flask
 
 NOUNS = (
+    "administration",
     "api_admin",
     "availability",
     "blocked_senders",

@@ -47,8 +47,8 @@ def init_app(app: Flask) -> None:
         app,
         NavItem("work", "queues.index", _l("My queues"), "inbox", key="q"),
         NavItem("work", "search.show", _l("Search"), "search", key="/"),
-        NavItem("work", "customers.index", _l("Customers"), "users"),
-        NavItem("work", "spam.index", _l("Spam"), "ban"),
+        NavItem("work", "customers.index", _l("Customers"), "id", also=("organisations",)),
+        NavItem("work", "spam.index", _l("Spam"), "ban", also=("blocked_senders",)),
     )
 
     @app.context_processor

@@ -11,6 +11,7 @@ def init_app(app: "Flask") -> None:
     from flask_babel import lazy_gettext as _l
 
     from helpdesk.shell import NavItem, add_nav
+    from helpdesk.views.administration import manages
     from queues.views import (
         channels,
         claims,
@@ -46,15 +47,37 @@ def init_app(app: "Flask") -> None:
     ):
         app.register_blueprint(view.pages)
     outbox.init_app(app)
+    add_nav(app, NavItem("work", "openings.new", _l("New ticket"), "plus", key="c"), before="search.show")
     add_nav(
         app,
-        NavItem("work", "openings.new", _l("New ticket"), "plus", key="c"),
-        NavItem("manage", "channels.index", _l("Channels"), "mail", shows=lambda user: user.is_administrator),
-        NavItem("manage", "rules.index", _l("Rules"), "adjustments", shows=lambda user: user.is_administrator),
-        NavItem(
-            "manage", "outgoing.index", _l("Local outgoing mail"), "send", shows=lambda user: user.is_administrator
+        manages(
+            "channels.index",
+            _l("Channels"),
+            "mail",
+            "ways",
+            _l("Mailboxes and other systems that customers write through."),
+            "http_channels",
+            "mailbox_reading",
+            often=True,
         ),
-        NavItem("manage", "outbox.show", _l("Sending"), "send", shows=lambda user: user.is_administrator),
+        manages(
+            "rules.index", _l("Rules"), "adjustments", "ways", _l("Sort, mark or leave out mail before it is a ticket.")
+        ),
+        manages(
+            "outbox.show",
+            _l("Sending"),
+            "send",
+            "ways",
+            _l("What waits to leave, and a switch that holds it."),
+            "sending",
+        ),
+        manages(
+            "outgoing.index",
+            _l("Local outgoing mail"),
+            "file",
+            "ways",
+            _l("Mail of channels without an outgoing server, which stays here."),
+        ),
         NavItem("watch", "status.show", _l("Status"), "activity", shows=lambda user: user.is_supervisor),
         NavItem("watch", "quarantine.index", _l("Quarantine"), "shield", shows=lambda user: user.is_supervisor),
     )
