@@ -48,8 +48,8 @@ FACTS: dict[str, type["Fact"]] = {}
 class Fact:
     """Base of all facts; a subclass names its kind: `class Claimed(Fact, kind="ticket.claimed")`.
 
-    A subclass without a kind is a base for others. Whatever moves a ticket in line also keeps its new place, as `line_at` and `line_class`
-    beside the fields: so the line of any past moment can be read from the events.
+    A subclass without a kind is a base for others. Whatever moves a ticket in line also keeps its new place, as
+    `line_at` and `line_class` beside the fields: so the line of any past moment can be read from the events.
     """
 
     kind: ClassVar[str]
