@@ -365,3 +365,12 @@ def test_the_docs_hold_the_same_schemas(name: str) -> None:
     """Made by `schema()` of queues/channels/http/events.py; write them anew when the models change."""
     page = Path(__file__).parents[2] / f"docs/api/http-{name}.schema.json"
     assert json.loads(page.read_text(encoding="utf-8")) == schema(name)
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999"])
+def test_a_number_beyond_all_bounds_is_refused(system: System, number: str) -> None:
+    """PostgreSQL's JSON has no infinity: taken in, such an event would end in quarantine."""
+    body = json.dumps(message(facts={"sum": 1})).replace('"sum": 1', f'"sum": {number}').encode()
+    answer = system.post_raw(body)
+    assert (answer.status_code, answer.json["error"]) == (400, "not_json")
+    assert stored() == 0

@@ -5,6 +5,7 @@ beyond all bounds, lone surrogates) is refused.
 """
 
 import json
+import math
 import re
 from collections.abc import Collection
 from typing import Any
@@ -75,7 +76,7 @@ def _no_constant(name: str) -> None:
 
 
 def _look_through(data: Any) -> None:
-    """Refuse what cannot be stored as it is: depth without end, NUL, and halves of characters."""
+    """Refuse what cannot be stored as it is: depth without end, NUL, halves of characters, endless numbers."""
     level = [data]
     for _depth in range(DEEPEST):
         deeper: list[Any] = []
@@ -86,6 +87,8 @@ def _look_through(data: Any) -> None:
                 deeper += value
             elif isinstance(value, str) and ("\0" in value or _SURROGATE.search(value)):
                 raise Fault("not_json", "The body holds a character that cannot be stored (NUL or half of one).")
+            elif isinstance(value, float) and not math.isfinite(value):
+                raise Fault("not_json", "The body holds a number beyond all bounds.")
         if not deeper:
             return
         level = deeper
