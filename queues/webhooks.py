@@ -41,8 +41,9 @@ KEPT_FAILED = timedelta(days=30)
 GONE = 410
 ABOUT_THE_EVENT = {400, 409, 413, 415, 422}  # other answers of 4xx and 5xx would meet every event
 
-# What people wrote in their own words never leaves by a webhook.
-FREE_TEXT = ("reason", "words")
+# What people wrote in their own words never leaves by a webhook, nor do names and addresses of customers.
+FREE_TEXT = ("reason", "words", "address")
+WORDY_FIELDS = {"title", "customer"}
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,8 @@ def payload(delivery: WebhookDelivery, event: Event | None, number: str | None) 
     if event is None:
         return {"id": f"test_{delivery.id}", "kind": "webhook.test", "at": delivery.created_at.isoformat()}
     facts = {name: value for name, value in event.payload.items() if name not in FREE_TEXT}
-    if facts.get("field") == "title":
-        facts = {"field": "title"}
+    if facts.get("field") in WORDY_FIELDS:
+        facts = {"field": facts["field"]}
     return {
         "id": f"event_{event.id}",
         "kind": event.kind,

@@ -374,3 +374,16 @@ def test_events_out_of_order_are_harmless(example, capsys):
     for number in (3, 1, 3, 2):
         assert Post(url, secret, {"id": f"event_{number}", "kind": "ticket.opened"}).send() == 204
     assert module.seen == {"event_1", "event_2", "event_3"}
+
+
+def test_names_and_addresses_of_customers_never_leave(session, make, cast):
+    ticket, said = make.ticket(cast.support), []
+    ticket.bring_in(cast.ann, "canary@secret.example")
+    ticket.change_customer(cast.ann, make.customer("Canary Secret", "canary2@secret.example"))
+    ticket.retitle(cast.ann, "canary title")
+    session.flush()
+    for event in session.query(Event).filter_by(ticket_id=ticket.id):
+        delivery = WebhookDelivery(id=1, event_id=event.id)
+        said.append(json.dumps(webhooks.payload(delivery, event, ticket.number)))
+    assert len(said) >= 4
+    assert not [one for one in said if "canary" in one.lower()]
