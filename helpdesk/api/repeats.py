@@ -1,9 +1,11 @@
 """Requests that are sent again: with the header `Idempotency-Key` a repeated POST is one act and has one answer.
 
 The key is reserved in the transaction of the act: a second request waits for the first one's end. Refusals are not
-kept; whoever was refused may try again with the same key.
+kept; whoever was refused may try again with the same key. Answers are kept sealed: some hold a secret that is shown
+once.
 """
 
+import base64
 import hashlib
 import re
 from typing import Any
@@ -15,9 +17,11 @@ from sqlalchemy.dialects.postgresql import insert
 
 from helpdesk.api.problems import Invalid
 from helpdesk.db import db
+from helpdesk.keyring import keyring
 from helpdesk.models import IdempotencyKey, User
 
 HEADER = "Idempotency-Key"
+SEALED = "sealed"
 PATTERN = r"^[!-~]{1,100}$"
 
 _KEY = re.compile(PATTERN, re.ASCII)
@@ -47,15 +51,20 @@ def earlier(user: User, key: str) -> dict[str, Any] | None:
     ).first()
     if first is None or bytes(first.request_hash or b"") != row["request_hash"]:
         raise _fault(_("This key was used for another request. Use a new one for each act."))
-    answer: dict[str, Any] = first.answer
+    answer: dict[str, Any] = keyring().open_json(base64.b64decode(first.answer[SEALED]), _scope(user, key))
     return answer
 
 
 def remember(user: User, key: str, answer: dict[str, Any]) -> None:
     """Keep what was answered."""
+    sealed = base64.b64encode(keyring().seal_json(answer, _scope(user, key))).decode()
     mine = (IdempotencyKey.user_id == user.id, IdempotencyKey.key == _stored(key))
-    statement = update(IdempotencyKey).where(*mine).values(answer=answer)
+    statement = update(IdempotencyKey).where(*mine).values(answer={SEALED: sealed})
     db.session.execute(statement.execution_options(synchronize_session=False))
+
+
+def _scope(user: User, key: str) -> str:
+    return f"api-answer:{user.id}:{key}"
 
 
 def _stored(key: str) -> str:

@@ -80,3 +80,15 @@ def test_two_at_the_same_moment_are_one_claim(app, make_committed, committed):
     assert len({answer["ticket"]["id"] for answer in answers}) == 1
     held = Program(app, text).get("/tickets?owner=me").json["items"]
     assert len(held) == 1
+
+
+def test_a_secret_that_is_shown_once_is_not_kept_for_a_repeated_request(program, cast, session, monkeypatch):
+    from helpdesk.config import settings
+
+    monkeypatch.setattr(settings(), "outbound_allow", ["127.0.0.1"])
+    dora, body = program(cast.dora), {"name": "Заказы", "url": "http://127.0.0.1/in"}
+    first = dora.post("/webhooks", body, Idempotency_Key="k-1")
+    assert first.json["secret"].startswith("whsec_")
+    assert dora.post("/webhooks", body, Idempotency_Key="k-1").json == first.json
+    kept = session.query(IdempotencyKey).one()
+    assert first.json["secret"] not in str(kept.answer)
