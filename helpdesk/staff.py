@@ -13,7 +13,7 @@ from helpdesk.models.availability import Availability, Cause, change
 from helpdesk.models.event import record_change
 from helpdesk.models.queue import Queue
 from helpdesk.models.session import end_sessions, revoke_links
-from helpdesk.models.ticket import Kind, Ticket
+from helpdesk.models.ticket import Kind, Ticket, lock_conversations
 from helpdesk.models.user import Group, Membership, QueueRight, Right, Role, User
 from helpdesk.sign_in import user_by_email
 
@@ -85,9 +85,16 @@ def change_person(by: User, user: User, values: Mapping[str, Any], groups: Itera
 
 
 def deactivate(by: User, user: User, give_back: bool) -> int:
-    """Shut somebody out at once. Returns how many of their tickets went back to the line (if `give_back`)."""
+    """Shut somebody out at once. Returns how many of their tickets went back to the line (if `give_back`).
+
+    Locks in the one order of all: the queues whose lines get tickets back, people, conversations, tickets.
+    """
     if user.id == by.id:
         raise Refused(_("You cannot deactivate yourself. Another administrator can."))
+    if give_back:
+        queues = open_tickets(user).order_by(None).with_only_columns(Ticket.queue_id)
+        lock = select(Queue.id).where(Queue.id.in_(queues)).order_by(Queue.id).with_for_update(key_share=True)
+        db.session.execute(lock)
     _check_not_last(user)
     user.active = False
     change(user, Availability.OFFLINE, by=by, cause=Cause.DEACTIVATED)
@@ -96,8 +103,10 @@ def deactivate(by: User, user: User, give_back: bool) -> int:
     touch_rights([user.id])
     given_back = 0
     if give_back:
-        for ticket in db.session.scalars(open_tickets(user).with_for_update(of=Ticket, key_share=True)).all():
-            ticket.release(by)
+        lock_conversations(list(db.session.scalars(open_tickets(user).with_only_columns(Ticket.conversation_id))))
+        mine = open_tickets(user).with_for_update(of=Ticket, key_share=True).execution_options(populate_existing=True)
+        for ticket in db.session.scalars(mine).all():
+            ticket.release(by, "by supervisor")
             given_back += 1
     record_change(by.id, "person", user.id, user.name, {"active": [True, False], "tickets given back": given_back})
     return given_back
@@ -201,6 +210,6 @@ def _check_email(email: str, user: User | None) -> None:
 
 def _check_not_last(user: User) -> None:
     """Raises Refused when `user` is the only active administrator. Locks them all, so that two cannot leave at once."""
-    query = select(User.id).where(User.role == Role.ADMINISTRATOR, User.active).order_by(User.id).with_for_update()
-    if list(db.session.scalars(query)) == [user.id]:
+    query = select(User.id).where(User.role == Role.ADMINISTRATOR, User.active).order_by(User.id)
+    if list(db.session.scalars(query.with_for_update(key_share=True))) == [user.id]:
         raise Refused(_("This is the only administrator. Make somebody else an administrator first."))

@@ -167,9 +167,11 @@ def _lock(by: User, owner: User, ticket_ids: Collection[int]) -> list[Ticket]:
     """Lock tickets of `owner`, with what must be locked before them."""
     query = in_reach(by, owner).where(Ticket.id.in_(list(ticket_ids)[:MOST_AT_ONCE]))
     seen = db.session.execute(query.with_only_columns(Ticket.queue_id, Ticket.conversation_id)).all()
-    fifo.lock_queues(row.queue_id for row in seen)
+    held = {row.queue_id for row in seen}
+    fifo.lock_queues(held)
     db.session.execute(select(User.id).where(User.id == owner.id).with_for_update(key_share=True))
     lock_conversations([row.conversation_id for row in seen])
+    query = query.where(Ticket.queue_id.in_(held))  # what was moved meanwhile stands in a line that is not held
     locked = query.with_for_update(of=Ticket, key_share=True).execution_options(populate_existing=True)
     tickets = list(db.session.scalars(locked))
     if not tickets:

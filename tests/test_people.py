@@ -150,6 +150,17 @@ def test_an_administrator_takes_a_lost_second_step_off(app, session, cast, dora)
     assert ann.get("/profile").status_code == 302
 
 
+def test_what_a_deactivated_person_had_was_taken_from_them(session, make, cast):
+    """The history must not say that they handed it back themselves."""
+    ticket = make.ticket(cast.support)
+    ticket.claim(cast.ann)
+    session.flush()
+    assert staff.deactivate(cast.dora, cast.ann, give_back=True) == 1
+    session.flush()
+    fact = session.scalars(select(Event).where(Event.kind == "ticket.released", Event.ticket_id == ticket.id)).one()
+    assert fact.payload == {"former_owner_id": cast.ann.id, "cause": "by supervisor"}
+
+
 def test_two_administrators_cannot_both_leave(session, make, cast):
     other = make.user("Don", Role.ADMINISTRATOR)
     staff.deactivate(other, cast.dora, give_back=False)

@@ -179,3 +179,22 @@ def state_at(session: Any, user_id: int, at: Any) -> str:
     """What the history of changes says somebody was at a moment; available is how this test began."""
     query = select(AvailabilityChange.state).where(AvailabilityChange.user_id == user_id, AvailabilityChange.at <= at)
     return session.scalar(query.order_by(AvailabilityChange.id.desc()).limit(1)) or "available"
+
+
+def test_who_was_marked_absent_meanwhile_is_available_when_they_say_so(
+    cast: Any, make_committed: Any, committed: Any, meanwhile: Any
+) -> None:
+    """Their page was loaded before the chore: what they say must be written, though it looks unchanged to it."""
+    committed.commit()
+    ann_id = cast.ann.id
+    assert cast.ann.availability == Availability.AVAILABLE
+
+    def leave() -> None:
+        with transaction():
+            change(user(ann_id), Availability.OFFLINE, "left")
+
+    meanwhile(leave).result()
+    assert change(cast.ann, Availability.AVAILABLE, by=cast.ann)
+    committed.commit()
+    committed.refresh(cast.ann)
+    assert (cast.ann.availability, cast.ann.availability_reason) == (Availability.AVAILABLE, "")

@@ -249,6 +249,17 @@ def test_a_supervisor_gives_back_the_tickets_of_who_fell_ill(
     assert sign_in(app, cast.bob).get(f"/people/{cast.ann.id}/tickets").status_code == 403
 
 
+def test_a_supervisor_says_nothing_about_people_of_other_teams(app: Any, cast: Any, make: Any) -> None:
+    make.ticket(cast.billing).claim(cast.carl)
+    sue = sign_in(app, cast.sue)
+    assert sue.post(f"/people/{cast.carl.id}/availability", data={"state": "offline"}).status_code == 404
+    assert sue.get(f"/people/{cast.carl.id}/tickets").status_code == 404
+    assert cast.carl.availability == "available"
+    dora = sign_in(app, cast.dora)
+    assert dora.post(f"/people/{cast.carl.id}/availability", data={"state": "offline"}).status_code == 303
+    assert cast.carl.availability == "offline"
+
+
 def test_a_supervisor_hands_tickets_over(app: Any, cast: Any, taken: Ticket, session: Any) -> None:
     sue = sign_in(app, cast.sue)
     url = f"/people/{cast.ann.id}/tickets/handover"

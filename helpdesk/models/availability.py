@@ -86,16 +86,16 @@ def change(user: User, state: Availability, reason: str = "", by: User | None = 
     if not user.active and state != Availability.OFFLINE:
         raise Refused(_("%(name)s does not work here any more.", name=user.name))
     db.session.flush()
-    present = db.session.execute(
-        select(User.availability, User.availability_reason).where(User.id == user.id).with_for_update(key_share=True)
-    ).one()
-    if (present[0], present[1]) == (state, reason):
+    # Read anew with the lock: a state that somebody else set meanwhile would else count as unchanged here.
+    db.session.refresh(user, ["availability", "availability_reason"], with_for_update={"key_share": True})
+    before = user.availability
+    if (before, user.availability_reason) == (state, reason):
         return False
     row = AvailabilityChange(user_id=user.id, state=state, reason=reason, cause=cause, by_id=by.id if by else None)
     db.session.add(row)
     db.session.flush()
     user.availability, user.availability_reason = state, reason
-    if present[0] != state:
+    if before != state:
         user.availability_since = row.at
     if state == Availability.AVAILABLE:
         user.present_at = row.at

@@ -48,6 +48,23 @@ def supervises(user: User) -> bool:
     return user.is_administrator or db.session.scalar(select(queue_ids(user, Right.SUPERVISE).exists())) or False
 
 
+def looks_after(user: User, person: User) -> bool:
+    """Whether `user` is `person`'s supervisor: they work, or have open tickets, in a queue that `user` looks after."""
+    if user.is_administrator or (user.id == person.id and supervises(user)):
+        return True
+    mine = queue_ids(user, Right.SUPERVISE)
+    works = (
+        select(Membership.user_id)
+        .join(QueueRight, QueueRight.group_id == Membership.group_id)
+        .where(Membership.user_id == person.id, QueueRight.right.in_([Right.WORK, Right.SUPERVISE]))
+        .where(QueueRight.queue_id.in_(mine))
+    )
+    has = select(Ticket.id).where(
+        Ticket.owner_id == person.id, Ticket.kind != Kind.FINISHED, Ticket.queue_id.in_(mine)
+    )
+    return db.session.scalar(select(or_(works.exists(), has.exists()))) or False
+
+
 def watched_queues(user: User) -> list[QueueWatch]:
     """The active queues that `user` looks after, in alphabetical order; three queries whatever their number."""
     mine = queue_ids(user, Right.SUPERVISE)

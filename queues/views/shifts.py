@@ -16,7 +16,7 @@ from helpdesk.models import Availability, OwnerAway, Queue, Ticket, User
 from helpdesk.models.availability import Cause, change
 from helpdesk.models.ticket.states import Kind
 from helpdesk.queries.lists import rows
-from helpdesk.queries.supervision import supervises
+from helpdesk.queries.supervision import looks_after, supervises
 from helpdesk.views import shapes
 from helpdesk.views.availability import back
 from helpdesk.views.dialogs import colleagues
@@ -117,10 +117,11 @@ def set_availability(user_id: int) -> ResponseReturnValue:
 
 
 def _person(user_id: int) -> User:
+    """Somebody of the queues that I look after; people of other teams are none of my business."""
     if not supervises(me()):
         raise Forbidden(_("You look after no queue. A right to supervise is given in the group's settings."))
     person = db.session.get(User, user_id)
-    if person is None:
+    if person is None or not looks_after(me(), person):
         raise NotFound(_("There is no such person."))
     return person
 
