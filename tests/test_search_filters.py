@@ -110,3 +110,9 @@ def test_the_page_says_what_is_wrong(app, session, cast):
     answer = ann.get("/search?q=queue:nowhere")
     assert answer.status_code == 422
     assert "No queue that you may see has “nowhere” in its name." in answer.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("typed", ["from:9999-12", "to:9999-12-31", "from:0001-01-01", "до:31.12.9999", "to:٠٠٠١-٠١"])
+def test_a_day_at_the_end_of_the_calendar_is_refused(session, cast, typed):
+    with pytest.raises(Refused):
+        find_tickets(cast.ann, typed)

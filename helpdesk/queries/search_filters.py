@@ -38,6 +38,7 @@ from helpdesk.search_text import terms
 
 MOST_FILTERS = 12
 MOST_MET = 5000
+EARLIEST_YEAR, LATEST_YEAR = 1970, 9000
 
 NAMES = {
     "queue": ("queue", "очередь", "черга"),
@@ -229,9 +230,11 @@ def _period(user: User, value: str) -> tuple[datetime, datetime] | None:
     if match is None:
         return None
     year, month, day_of_month, d, m, y, only_month, its_year = match.groups()
+    number, whole_year = int(day_of_month or d or 0), int(year or y or its_year)
     try:
-        number = int(day_of_month or d or 0)
-        begin = datetime(int(year or y or its_year), int(month or m or only_month), number or 1, tzinfo=zone)
+        if not EARLIEST_YEAR <= whole_year <= LATEST_YEAR:
+            raise ValueError(whole_year)  # no ticket is there, and the calendar ends not far from there
+        begin = datetime(whole_year, int(month or m or only_month), number or 1, tzinfo=zone)
     except ValueError as error:
         raise Refused(_("There is no day “%(value)s”.", value=value)) from error
     if number:
