@@ -46,11 +46,16 @@ def chosen_rights(prefix: str = "right-") -> dict[int, Right | None]:
     rights: dict[int, Right | None] = {}
     for name, value in request.form.items():
         number = name.removeprefix(prefix)
-        if name.startswith(prefix) and number.isdecimal() and value in {"", *Right}:
-            rights[int(number)] = Right(value) if value else None
+        if name.startswith(prefix) and (row_id := whole(number)) is not None and value in {"", *Right}:
+            rights[row_id] = Right(value) if value else None
     return rights
 
 
 def chosen_ids(name: str) -> set[int]:
     """The ids behind ticked boxes of one name."""
-    return {int(value) for value in request.form.getlist(name) if value.isdecimal()}
+    return {found for value in request.form.getlist(name) if (found := whole(value)) is not None}
+
+
+def whole(written: str) -> int | None:
+    """The id or number that a field holds; None for what is none, or too big for any column."""
+    return int(written) if written.isascii() and written.isdigit() and len(written) < 19 else None

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed
 
@@ -16,6 +16,7 @@ from helpdesk.db import db
 from helpdesk.errors import HelpdeskError
 
 FASTER = {"40001", "40P01", "23503", "23505"}  # SQLSTATE: serialization failure, deadlock, row gone, row there already
+TOO_BIG = "22003"  # a number that no column holds
 BUSY = {"55P03", "57014"}  # a lock was not to be had in time, a statement took too long
 
 csrf = PageGuard()
@@ -69,6 +70,8 @@ def init_app(app: Flask) -> None:
             db.session.commit()
         except (IntegrityError, OperationalError, InterfaceError, PoolTimeout) as error:
             return app.make_response(database_refused(error))
+        except DataError as error:
+            return app.make_response(too_big(error))
         return response
 
     @app.errorhandler(HelpdeskError)
@@ -103,6 +106,13 @@ def init_app(app: Flask) -> None:
             # the page that tells of the outage must not ask the database who reads it
             g._login_user = AnonymousUserMixin()
         return answer_error(*_refusal(state), {})
+
+    @app.errorhandler(DataError)
+    def too_big(error: DataError) -> tuple[Response | str, int]:
+        db.session.rollback()
+        if getattr(error.orig, "sqlstate", None) != TOO_BIG:
+            raise error  # a fault of ours
+        return answer_error(400, _("The request holds a number that is too big for anything here."), {})
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response | HTTPException:

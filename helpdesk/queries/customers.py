@@ -104,7 +104,7 @@ def _after(query: Select[Any], model: type[Customer] | type[Organisation], after
     """Alphabetical order, going on after the row with this id; its name is looked up, so that URLs hold no names."""
     order = (func.sort_key(model.name), model.id)
     if after:
-        if not after.isdigit() or len(after) > 18:
+        if not (after.isascii() and after.isdigit()) or len(after) > 18:
             raise Refused(_("The address of this page is not complete. Open the list again."))
         last = db.session.scalar(select(model.name).where(model.id == int(after)))
         if last is not None:

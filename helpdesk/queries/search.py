@@ -151,6 +151,6 @@ def read_older_than(value: str | None) -> int | None:
     """The place to go on from, as a URL carries it. Raises Refused for what no page ever gave."""
     if not value:
         return None
-    if not value.isdigit() or len(value) > 18:
+    if not (value.isascii() and value.isdigit()) or len(value) > 18:
         raise Refused(_("The address of this page is not complete. Search again."))
     return int(value)

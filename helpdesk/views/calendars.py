@@ -21,7 +21,7 @@ from helpdesk.calendar_changes import present, save_calendar, take_over, use_cal
 from helpdesk.calendar_text import parse_days, parse_hours, write_days, write_hours
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
-from helpdesk.forms import choices, typed
+from helpdesk.forms import choices, typed, whole
 from helpdesk.holiday_sets import COUNTRIES, holidays_of
 from helpdesk.models import Calendar, CalendarVersion, Project, Queue
 from helpdesk.views.preferences import TIME_ZONES
@@ -115,9 +115,10 @@ def add_holidays(calendar_id: int) -> ResponseReturnValue:
     calendar = _calendar(calendar_id)
     country, first, last = (request.form.get(name, "") for name in ("country", "first", "last"))
     this_year = clock.now().year
-    if country not in COUNTRIES or not (first.isdecimal() and last.isdecimal()):
+    begin, end = whole(first), whole(last)
+    if country not in COUNTRIES or begin is None or end is None:
         raise Refused(_("Choose a country and the years."))
-    years = list(range(int(first), int(last) + 1)) if int(last) - int(first) < MOST_YEARS else []
+    years = list(range(begin, end + 1)) if end - begin < MOST_YEARS else []
     if not years or not (this_year - 1 <= years[0] and years[-1] <= this_year + 10):
         raise Refused(_("Choose one to %(count)s years, from last year on.", count=MOST_YEARS))
     added = take_over(me(), calendar, holidays_of(country, years, str(get_locale())))
@@ -133,8 +134,9 @@ def use() -> ResponseReturnValue:
     chosen: dict[str, dict[int, int | None]] = {"project": {}, "queue": {}}
     for name, value in request.form.items():
         what, _dash, number = name.partition("-")
-        if what in chosen and number.isdecimal() and (not value or (value.isdecimal() and int(value) in known)):
-            chosen[what][int(number)] = int(value) if value else None
+        row_id, calendar_id = whole(number), whole(value)
+        if what in chosen and row_id is not None and (not value or calendar_id in known):
+            chosen[what][row_id] = calendar_id
     use_calendars(me(), chosen["project"], chosen["queue"])
     auth.told(_("Saved."))
     return redirect(url_for("calendars.index"), 303)

@@ -9,6 +9,7 @@ from flask_login import current_user, login_required
 
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
+from helpdesk.forms import whole
 from helpdesk.models import Category, Group, User
 from helpdesk.views.states import back_to, locked
 
@@ -62,7 +63,7 @@ def people(ticket_id: int) -> ResponseReturnValue:
 def _chosen(model: type[Chosen], value: str) -> Chosen | None:
     if not value:
         return None
-    found = db.session.get(model, int(value)) if value.isdigit() else None
+    found = db.session.get(model, key) if (key := whole(value)) is not None else None
     if found is None:
         raise Refused(_("That choice does not exist any more. Choose another one."))
     return found

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from helpdesk import blocking, clock, permissions, words
 from helpdesk.db import db
 from helpdesk.errors import Conflict, Forbidden, NotFound, Refused
+from helpdesk.forms import chosen_ids
 from helpdesk.models import Right, Ticket
 from helpdesk.models.ticket import lock_conversations
 from helpdesk.queries import spam as reading
@@ -51,7 +52,7 @@ def index() -> ResponseReturnValue:
 @login_required
 def rescue_many() -> ResponseReturnValue:
     """Put the chosen tickets back into their lines; those that cannot be are named."""
-    ids = sorted({int(one) for one in request.form.getlist("ticket_id") if one.isdecimal()})[: reading.PAGE]
+    ids = sorted(chosen_ids("ticket_id"))[: reading.PAGE]
     if not ids:
         raise Refused(_("Choose the tickets that are no spam."))
     chosen = select(Ticket.conversation_id).where(Ticket.id.in_(ids), permissions.visible(current_user))

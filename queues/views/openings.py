@@ -11,6 +11,7 @@ from helpdesk import addresses, permissions
 from helpdesk.db import db
 from helpdesk.errors import Conflict, Forbidden, Refused
 from helpdesk.files import attach, put
+from helpdesk.forms import whole
 from helpdesk.models import Attachment, Customer, Identity, Queue, Reply, Right, Ticket
 from helpdesk.models.idempotency import IdempotencyKey
 from helpdesk.models.writing import first_channel
@@ -129,7 +130,7 @@ def _identity(identity_id: int | None, kind: str) -> Identity | None:
 def _found(kind: str, given: dict[str, str]) -> dict[str, Any]:
     """What `_new_customers.html` expects: customers with their addresses of this kind and what is open for them."""
     who = given.get("who", "").strip()
-    chosen = _identity(int(given["identity_id"]) if given.get("identity_id", "").isdigit() else None, kind)
+    chosen = _identity(whole(given.get("identity_id", "")), kind)
     people = find_customers(who, MOST_FOUND) if len(who) > 1 else []
     if chosen is not None and chosen.customer not in people:
         people.insert(0, chosen.customer)

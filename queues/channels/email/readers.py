@@ -9,6 +9,7 @@ not know was left by a copy of this installation, or by ourselves before an olde
 second reader, a stale one shows that mail was taken of which this database knows nothing, and that mail is read again.
 """
 
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -96,7 +97,7 @@ def _mark(uid: int, answer: dict[bytes, Any]) -> Mark | None:
     head = message_from_bytes(raw, policy=policy.compat32)
     told = {name: str(head.get(f"X-Helpdesk-{name}", "")).strip() for name in FIELDS}
     arrived = answer.get(b"INTERNALDATE")
-    if not told["Reader"] or not told["Claim"].isdigit() or arrived is None:
+    if not told["Reader"] or not re.fullmatch("[0-9]{1,18}", told["Claim"]) or arrived is None:
         return None  # a mail that a person put there
     folder, place = unquote(told["Folder"]), unquote(told["Place"])
     return Mark(uid, told["Reader"], folder, int(told["Claim"]), told["Beat"], place, arrived)

@@ -225,7 +225,7 @@ class Transaction:
         wired: dict[str, str] = {}
         size = len(self.outbound.rendered)
         limit = self.offers.get("SIZE", "")
-        too_large = limit.isdigit() and 0 < int(limit) < size
+        too_large = limit.isascii() and limit.isdigit() and 0 < int(limit) < size
         international = "SMTPUTF8" in self.offers
         for address in self.outbound.recipients:
             on_wire = wire.wire_address(address)
