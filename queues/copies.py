@@ -101,7 +101,7 @@ def came_again(event: InboundEvent, copy: Understood, first: InboundEvent, known
     ticket = known.ticket(message.ticket_id) if message.ticket_id is not None else None
     if ticket is None:
         return SAME_MAIL
-    came_by = db.session.get_one(Channel, event.channel_id)
+    came_by = event.channel
     with ticket.changing(message.customer, CameAgain(message.id, came_by.address or came_by.name)):
         pass
     before = ticket.conversation.channel
@@ -136,7 +136,7 @@ def digest(message: Understood) -> bytes | None:
 
 def project_of(event: InboundEvent) -> int:
     """The project of the channel that an event came by."""
-    return db.session.get_one(Channel, event.channel_id).project_id
+    return event.channel.project_id
 
 
 def addressed_channel(message: Understood, came_by: Channel) -> Channel:

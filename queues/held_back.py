@@ -63,4 +63,4 @@ def _oldest_in_work(batch: set[int]) -> dict[int, int]:
 
 
 def _project(event: InboundEvent) -> int:
-    return db.session.get_one(Channel, event.channel_id).project_id
+    return event.channel.project_id

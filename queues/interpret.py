@@ -107,7 +107,7 @@ def _prepare(
     placings = [
         Placing(
             event,
-            addressed_channel(message, db.session.get_one(Channel, event.channel_id)),
+            addressed_channel(message, event.channel),
             message,
             claim,
             customer,
@@ -120,7 +120,7 @@ def _prepare(
 
 def _claims(event: InboundEvent, message: Understood) -> Claimed:
     """What a message claims, with the numbers that the former system of its channel's project gave."""
-    project_id = db.session.get_one(Channel, event.channel_id).project_id
+    project_id = event.channel.project_id
     return replace(claimed(message), project_id=project_id, former=marks_in(project_id, message.subject))
 
 

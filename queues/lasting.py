@@ -6,7 +6,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from helpdesk.db import db
-from helpdesk.models import Channel, Conversation, Customer, InboundEvent
+from helpdesk.models import Conversation, Customer, InboundEvent
 from queues.channels.base import Understood
 
 Place = tuple[int, str]
@@ -46,7 +46,7 @@ def _find(places: set[Place]) -> dict[Place, int]:
 
 def _row(event: InboundEvent, message: Understood, customer: Customer) -> dict[str, object]:
     return {
-        "project_id": db.session.get_one(Channel, event.channel_id).project_id,
+        "project_id": event.channel.project_id,
         "channel_id": event.channel_id,
         "customer_id": customer.id,
         "key": message.conversation_key,
