@@ -4,6 +4,7 @@ import time
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import force_locale
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
@@ -14,6 +15,7 @@ from helpdesk import auth, invitations, sign_in, throttle
 from helpdesk.errors import Refused, TooMany
 from helpdesk.forms import typed
 from helpdesk.models.session import PasswordLink, Stage
+from helpdesk.models.user import User
 
 pages = Blueprint("password_links", __name__)
 
@@ -61,19 +63,26 @@ def send() -> ResponseReturnValue:
 
 @pages.get("/password/<token>")
 def show(token: str) -> ResponseReturnValue:
-    """The page behind a link; opening it does not use it up."""
+    """The page behind a link, in the language of whoever it was made for; opening it does not use it up."""
     user = PasswordLink.peek(token)
     if user is None:
         return render_template("sign_in/link_gone.html"), 404
-    return render_template("sign_in/new_password.html", form=NewPasswordForm(), fault="", user=user)
+    with force_locale(user.language):
+        return render_template("sign_in/new_password.html", form=NewPasswordForm(), fault="", user=user)
 
 
 @pages.post("/password/<token>")
 def save(token: str) -> ResponseReturnValue:
     """Set the password and sign in; with a second step the code is asked for as ever."""
-    form, user = NewPasswordForm(), PasswordLink.peek(token)
+    user = PasswordLink.peek(token)
     if user is None:
         return render_template("sign_in/link_gone.html"), 404
+    with force_locale(user.language):
+        return _save(token, user)
+
+
+def _save(token: str, user: User) -> ResponseReturnValue:
+    form = NewPasswordForm()
     if not form.validate_on_submit():
         return render_template("sign_in/new_password.html", form=form, fault="", user=user), 422
     try:

@@ -56,7 +56,7 @@ def home() -> ResponseReturnValue:
 @administrators_only
 def show() -> ResponseReturnValue:
     """The first steps and which of them are done."""
-    channel_url = url_if("channels.new") or "/channels/new"
+    channel_url = url_if("channels.index") or "/channels"
     return render_template("welcome/show.html", done=steps_done(), channel_url=channel_url)
 
 

@@ -51,6 +51,8 @@ def chore_name(name: str) -> str:
     """A chore in words."""
     return {
         "wake-tickets": _("Wake tickets whose time has come"),
+        "return-tickets": _("Give back tickets of those who are away"),
+        "mark-absent": _("Notice who is gone"),
         "watch-promises": _("Warn before due times, record what is overdue"),
         "review-promises": _("Count promises anew after an edit"),
         "forget-notices": _("Forget notices seen long ago"),
@@ -63,6 +65,7 @@ def chore_name(name: str) -> str:
         "sweep-files": _("Remove files that nothing uses"),
         "forget-keys": _("Forget which clicks were repeated"),
         "forget-deliveries": _("Forget what webhooks were told"),
+        "forget-counts": _("Forget how much senders wrote"),
         "reconcile-ledger": _("Compare counters with rows"),
         "finish-restore": _("Set aside what a restored copy must not send"),
     }.get(name, name)
