@@ -17,6 +17,8 @@ from helpdesk.embedded import Engines
 from helpdesk.errors import StartError
 from helpdesk.processes import account_named
 
+pytestmark = pytest.mark.fault  # starts and kills engines
+
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 

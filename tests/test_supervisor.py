@@ -18,6 +18,8 @@ from tests.tools.parents import PATIENCE, TOYS, Copy, alive, eventually
 
 folder, start = parents.folder, parents.start  # fixtures
 
+pytestmark = pytest.mark.fault  # starts and kills whole helpdesks
+
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
