@@ -9,7 +9,6 @@ from flask import Flask
 
 from helpdesk import signatures
 from helpdesk.db import db
-from queues import intake
 from tests.week.clockwork import Clockwork
 from tests.week.customers import Intents
 from tests.week.size import Size
@@ -72,7 +71,6 @@ class Exchange:
             self.intents.refused_posts += 1
         self._send(body, at, self.world.secret, wanted)
         self.intents.call_events += 1
-        intake.drain()
 
     def _send(self, body: bytes, at: int, secret: bytes, wanted: set[int]) -> None:
         db.session.remove()

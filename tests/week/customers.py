@@ -200,4 +200,3 @@ class Crowd:
     def _deliver(self, box: Mailbox, raw: bytes, sender: str = "someone") -> None:
         envelope = {"recipients": [box.address], "sender": sender}
         intake.accept(box.channel_id, Inbound(content_key(raw), raw, envelope))
-        intake.drain()

@@ -14,7 +14,7 @@ from helpdesk.models import Message, OutboxItem
 from helpdesk.models.availability import note_presence
 from helpdesk.models.message import DeliveryState
 from helpdesk.queries.backlog import outbox_due
-from queues import cron, outbox
+from queues import cron, intake, outbox
 from tests.week.calls import Exchange
 from tests.week.clockwork import Clockwork
 from tests.week.customers import Crowd, Intents
@@ -22,6 +22,7 @@ from tests.week.operators import Desk
 from tests.week.size import Size
 from tests.week.world import World, build
 
+PRESENCE, LETTERS = 5, 10  # minutes
 LEFT = (DeliveryState.SENT, DeliveryState.UNKNOWN)
 # By minutes; what concerns neither tickets nor promises is left out of the week.
 CHORES = {
@@ -75,12 +76,14 @@ class Machine:
 
     def minute(self) -> None:
         """Signs of life, chores, letters that leave; and the customers get what left."""
-        note_presence(self.people)
+        if self.minutes % PRESENCE == 0:
+            note_presence(self.people)
+        intake.drain()
         for minutes, names in CHORES.items():
             if self.minutes % minutes == 0:
                 for name in names:
                     self.chores[name]()
-        if self._has_letters():
+        if self.minutes % LETTERS == 0 and self._has_letters():
             outbox.drain()
             self._carry()
         self.minutes += self.beat
