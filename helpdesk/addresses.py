@@ -6,6 +6,7 @@ Phone numbers: E.164, by Google's numbering data.
 
 import re
 import unicodedata
+from functools import lru_cache
 
 import idna
 import phonenumbers
@@ -45,6 +46,11 @@ def base_address(address: str) -> str:
 def normalise_domain(domain: str) -> str:
     """The ASCII form of a domain (`пошта.укр` is `xn--80a1acn3a.xn--j1amh`), or its folded letters."""
     domain = domain.strip().strip(".").casefold()
+    return _ascii_domain(domain) if len(domain) <= LONGEST else _ascii_domain.__wrapped__(domain)
+
+
+@lru_cache(4096)  # few domains write most of the mail
+def _ascii_domain(domain: str) -> str:
     try:
         return idna.encode(domain, uts46=True).decode("ascii")
     except idna.IDNAError:

@@ -128,7 +128,7 @@ def _forget_work(session: Session, previous: Any) -> None:
 
 
 def _end(session: Session) -> None:
-    for key in ("remembered", "reserved_ids", "locked", "held_now", "documents"):
+    for key in ("remembered", "reserved_ids", "locked", "held_now", "documents", "tallies"):
         session.info.pop(key, None)
 
 

@@ -150,7 +150,7 @@ def count(channel_id: int, **deltas: int) -> None:
     """Add to the ledger of a channel: received, waiting, ticketed, dropped, quarantined."""
     for name, delta in deltas.items():
         if delta:
-            db.session.add(Tally(scope=f"channel:{channel_id}", name=name, delta=delta))
+            Tally.add(f"channel:{channel_id}", name, delta)
 
 
 def _take() -> list[Taken]:

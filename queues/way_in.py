@@ -136,4 +136,4 @@ def _count_rules(where: Route) -> None:
 
 
 def _count(what: str, id_: int | None) -> None:
-    db.session.add(Tally(scope=f"{what}:{id_}", name="met", delta=1))
+    Tally.add(f"{what}:{id_}", "met", 1)

@@ -208,7 +208,7 @@ def _hand_over(
         rows = [{"ticket_id": t, "queue_id": q, "project_id": p, **common} for t, q, p in moved]
         db.session.execute(insert(Event), rows)
     for customer, delta in ((before, -len(moved)), (after, len(moved))):
-        db.session.add(Tally(scope=f"customer:{customer.id}", name="tickets", delta=delta))
+        Tally.add(f"customer:{customer.id}", "tickets", delta)
     live.touch(*(f"ticket:{ticket.id}" for ticket in moved[-MOST_LIVE:]), *(f"queue:{t.queue_id}" for t in moved))
     return [ticket.id for ticket in moved]
 

@@ -3,11 +3,11 @@
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, inspect, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from helpdesk.db import Id, Model, Moment, Now
+from helpdesk.db import Id, Model, Moment, Now, db
 from helpdesk.models.channel import Channel
 
 if TYPE_CHECKING:
@@ -114,3 +114,13 @@ class Tally(Model):
     scope: Mapped[str]
     name: Mapped[str]
     delta: Mapped[int]
+
+    @classmethod
+    def add(cls, scope: str, name: str, delta: int) -> None:
+        """Add to a counter in the present transaction; what is added between two flushes becomes one row."""
+        unwritten: dict[tuple[str, str], Tally] = db.session().info.setdefault("tallies", {})
+        row = unwritten.get((scope, name))
+        if row is None or not inspect(row).pending:  # written meanwhile, or rolled back to a savepoint
+            row = unwritten[scope, name] = cls(scope=scope, name=name, delta=0)
+            db.session.add(row)
+        row.delta += delta

@@ -136,7 +136,7 @@ class Ticket(Ruled, Owned, Spoken, Accompanied, Promised, Model):
             pass
         if previous is not None:
             ticket.link(by, previous, "follow-up")
-        db.session.add(Tally(scope=f"customer:{conversation.customer_id}", name="tickets", delta=1))
+        Tally.add(f"customer:{conversation.customer_id}", "tickets", 1)
         ticket.reindex(former=())
         return ticket
 

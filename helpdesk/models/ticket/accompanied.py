@@ -61,7 +61,7 @@ class Accompanied(Described):
                 ticket.customer, ticket.customer_id = customer, customer.id
         conversation.customer, conversation.customer_id = customer, customer.id
         for whose, delta in ((former, -len(tickets)), (customer, len(tickets))):
-            db.session.add(Tally(scope=f"customer:{whose.id}", name="tickets", delta=delta))
+            Tally.add(f"customer:{whose.id}", "tickets", delta)
         self._hand_over_voice(former, customer, keep_former)
         db.session.flush()
         for ticket in tickets:

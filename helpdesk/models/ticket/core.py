@@ -171,9 +171,9 @@ class TicketCore:
     def _count(self, before: set[tuple[str, str]]) -> None:
         after = self._counted()
         for scope, name in before - after:
-            db.session.add(Tally(scope=scope, name=name, delta=-1))
+            Tally.add(scope, name, -1)
         for scope, name in after - before:
-            db.session.add(Tally(scope=scope, name=name, delta=1))
+            Tally.add(scope, name, 1)
 
 
 def resolve_line_at(ticket: TicketCore, queue: Queue) -> datetime:

@@ -76,7 +76,7 @@ def import_ticket(former: FormerTicket, channel: Channel, customer: Customer) ->
         ticket.finished_at = former.closed_at or former.opened_at
     db.session.add_all([conversation, ticket])
     ticket.record(None, Imported(former.number, former.opened_at.isoformat(), former.state))
-    db.session.add(Tally(scope=f"customer:{customer.id}", name="tickets", delta=1))
+    Tally.add(f"customer:{customer.id}", "tickets", 1)
     key = former.mark.key
     row = FormerNumber(project_id=channel.project_id, ticket=ticket, number=former.number, number_key=key)
     db.session.add(row)
