@@ -40,6 +40,14 @@ def create_app() -> "Flask":
     return app
 
 
+def app_at_hand() -> "Flask":
+    """The application of a command from a shell, which finds the engines of the data folder by itself."""
+    from helpdesk.embedded import join_running
+
+    join_running()
+    return create_app()
+
+
 class LazyCommands(click.Group):
     """Names of all commands, their code loaded on call."""
 
@@ -65,7 +73,7 @@ def cli() -> None:
 def main() -> None:
     """Entry point of the command `helpdesk`: a StartError is one sentence on the terminal, not a traceback."""
     try:
-        cli(obj=create_app)  # commands that need the application ask for it: see helpdesk.commands
+        cli(obj=app_at_hand)  # commands that need the application ask for it: see helpdesk.commands
     except StartError as error:
         click.echo(str(error), err=True)
         sys.exit(1)

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
+from helpdesk.config import settings
 from helpdesk.engine_home import PG_FOLDER, VALKEY_FOLDER, EngineHome, find_home, make_private
 from helpdesk.errors import StartError
 from helpdesk.processes import end, spawn, switch, with_descendants, working_in
@@ -305,6 +306,26 @@ class Engines:
             if time.monotonic() > until:
                 raise StartError(f"{name} did not become ready in {START_LIMIT:.0f} seconds (see {log}).")
             time.sleep(0.02)
+
+
+def join_running() -> None:
+    """Point a command from a shell to the engines that run in the data folder, where the environment names no others.
+
+    Raises StartError, with what to do, where no database runs.
+    """
+    config = settings()
+    if config.database_url and config.redis_url:
+        return
+    engines = Engines(config.data)
+    if not config.database_url:
+        if not config.data.is_dir():
+            raise StartError(f"There is no folder {config.data}. Set HELPDESK_DATA to the folder of the helpdesk.")
+        if not engines.postgres_ready():
+            raise StartError(f"The helpdesk does not run on {config.data}. Start it with `helpdesk run`.")
+        os.environ["DATABASE_URL"] = engines.database_url
+    if not config.redis_url and engines.valkey_socket.exists():
+        os.environ["REDIS_URL"] = engines.redis_url
+    settings.cache_clear()
 
 
 def _environment() -> dict[str, str]:

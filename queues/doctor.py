@@ -1,6 +1,5 @@
 """`helpdesk doctor`: finds out what is wrong, also where hardly anything works."""
 
-import os
 from collections.abc import Callable, Iterator
 
 import psycopg
@@ -9,7 +8,7 @@ from flask_babel import Babel
 
 from helpdesk.config import settings
 from helpdesk.db import db
-from helpdesk.embedded import Engines
+from helpdesk.embedded import join_running
 from helpdesk.errors import StartError
 from queues import checkups, outside
 from queues.findings import Finding, Level, examine
@@ -46,24 +45,10 @@ def look(connect: bool) -> list[Finding]:
 
 def _find_engines() -> Finding | None:
     """Point this process to the embedded engines, where the environment names none; a finding where they do not run."""
-    config = settings()
-    if config.database_url and config.redis_url:
-        return None
-    if not config.data.is_dir():
-        words = f"There is no folder {config.data}."
-        return Finding("database", Level.FAULT, words, "Set HELPDESK_DATA to the folder of the helpdesk.")
-    engines = Engines(config.data)
     try:
-        if not config.redis_url:
-            os.environ["REDIS_URL"] = engines.redis_url
-        if not config.database_url:
-            os.environ["DATABASE_URL"] = engines.database_url
+        join_running()
     except StartError as error:
         return Finding("database", Level.FAULT, str(error))
-    settings.cache_clear()
-    if not config.database_url and not engines.postgres_ready():
-        words = f"The helpdesk does not run on {config.data}."
-        return Finding("database", Level.FAULT, words, "Start it with `helpdesk run`, or set DATABASE_URL.")
     return None
 
 
