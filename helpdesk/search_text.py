@@ -142,6 +142,8 @@ def _number_terms(parts: list[str]) -> list[Term]:
     joined = "".join(digits)
     if len(joined) > LONGEST_NUMBER:
         return [term for part in parts for term in _number_terms([part])] if len(parts) > 1 else []
+    if not joined:
+        return []  # superscripts and circled figures, which stand for no number
     if len(joined) < SHORTEST_PART:
         return [Term(" ".join(parts), words=" ".join(digits))]
     literals = [joined]

@@ -15,7 +15,7 @@ from tests.test_every_route import opened
 
 ROOT = Path(__file__).parent.parent
 SOURCES = [path for folder in ("helpdesk", "queues") for path in (ROOT / folder).rglob("*.py")]
-NAME = re.compile(r"""(?:args|form|given)\.get(?:list)?\(\s*f?["'](\w+)["']""")
+NAME = re.compile(r"""(?:(?:args|form|given)\.get(?:list)?|chosen_ids)\(\s*f?["'](\w+)["']""")
 FIELDS = sorted({name for path in SOURCES for name in NAME.findall(path.read_text())})
 BELIEVABLE = {
     "what": "chosen",
@@ -32,7 +32,7 @@ HOSTILE = pytest.mark.parametrize("value", ["9" * 30, "9" * 5000, "²"], ids=["3
 
 
 def test_the_fields_are_found() -> None:
-    assert {"ticket", "user_id", "identity_id", "before", "ticket_id", "upload"} <= set(FIELDS)
+    assert {"ticket", "user_id", "identity_id", "before", "after", "upload", "ticket_id"} <= set(FIELDS)
 
 
 @HOSTILE

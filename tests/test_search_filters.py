@@ -1,5 +1,6 @@
 """Named conditions in a search, in three languages, with rights and time zones."""
 
+import contextlib
 from datetime import UTC, datetime
 
 import pytest
@@ -7,8 +8,8 @@ import pytest
 from helpdesk.errors import Refused
 from helpdesk.indexing import index_message
 from helpdesk.models import State
-from helpdesk.queries.search import find_tickets
-from helpdesk.queries.search_filters import Question, read_question
+from helpdesk.queries.search import find_customers, find_tickets
+from helpdesk.queries.search_filters import NAMES, Question, read_question
 from tests.clients import sign_in
 
 
@@ -116,3 +117,15 @@ def test_the_page_says_what_is_wrong(app, session, cast):
 def test_a_day_at_the_end_of_the_calendar_is_refused(session, cast, typed):
     with pytest.raises(Refused):
         find_tickets(cast.ann, typed)
+
+
+STRANGE = ["²", "①", "²²²²²²²²²", "код ²", "½", "'", "\\", ":*", "<->", "%", "a'b", "\u0301", "٣"]
+
+
+@pytest.mark.parametrize("typed", STRANGE)
+def test_strange_characters_find_nothing_and_break_nothing(session, cast, typed):
+    assert find_tickets(cast.ann, typed).hits == []
+    assert find_customers(typed) == []
+    for name in NAMES:
+        with contextlib.suppress(Refused):
+            assert find_tickets(cast.ann, f"{name}:{typed.split()[-1]}").hits == []
