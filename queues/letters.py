@@ -79,7 +79,10 @@ def reply_address(message: Message) -> str:
 
 
 def _answered(message: Message) -> Message | None:
-    """The message that this one answers: named by its author, else the participants' last, else our own last."""
+    """The message that this one answers: named by its author, else the participants' last, else our own last.
+
+    What was forwarded to others is no part of the customer's thread.
+    """
     if message.answers_id is not None:
         return db.session.get(Message, message.answers_id)
     same_thread = (
@@ -99,7 +102,8 @@ def _answered(message: Message) -> Message | None:
         ~Message.facts.has_key("non_participant"),
         ~Message.facts.has_key(ON_BEHALF),
     )
-    return db.session.scalar(heard) or db.session.scalar(earlier.where(Message.kind == MessageKind.REPLY))
+    ours = earlier.where(Message.kind == MessageKind.REPLY, ~Message.facts.has_key("forwards"))
+    return db.session.scalar(heard) or db.session.scalar(ours)
 
 
 def _addresses(item: OutboxItem, ticket: Ticket | None, answered: Message | None) -> tuple[list[str], list[str]]:

@@ -307,3 +307,23 @@ def test_a_failure_beside_all_tickets_is_seen(session: Any, cast: Any, ticket: T
     assert session.get_one(Message, message.id).delivery == DeliveryState.FAILED
     facts = session.scalars(select(Event).where(Event.ticket_id == ticket.id, Event.kind == "message.delivery")).all()
     assert facts and facts[-1].payload["state"] == "failed"
+
+
+def test_a_forward_is_no_part_of_the_customers_thread(
+    session: Any, cast: Any, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ticket that we began: the next letter to the customer must not answer what only a partner was sent."""
+    eve, to = make.customer("Ева", "eve@customer.example"), ["eve@customer.example"]
+    first = write_first(cast.ann, cast.support, eve, Reply("Здравствуйте", to, subject="Счёт"))
+    session.commit()
+    (opening,) = replies(session, first)
+    opening_id, _mail = send(session, monkeypatch, opening)
+    note = first.note(cast.ann, "Между нами: не платить")
+    forward = first.reply(cast.ann, Reply("Взгляните", ["law@partner.example"], forwards_id=note.id))
+    session.commit()
+    send(session, monkeypatch, forward)
+    answer = first.reply(cast.ann, Reply("Есть новости", to))
+    session.commit()
+    letter = letter_of(session, answer)
+    assert letter.answers_header_id == opening_id
+    assert letter.subject == "Счёт"
