@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import login_required
 
-from helpdesk import clock
+from helpdesk import clock, words
 from helpdesk.auth import me
 from helpdesk.errors import Forbidden
 from helpdesk.queries.supervision import OwnerLoad, QueueWatch, owners, supervises, watched_queues
@@ -57,6 +57,7 @@ def _queue(watch: QueueWatch) -> dict[str, Any]:
 def _person(load: OwnerLoad) -> dict[str, Any]:
     return {
         "load": load,
+        "reason": words.away_reason(load.reason),
         "tone": shapes.tone(load.oldest_at, clock.now()) if load.unanswered else "",
         "url": url_if("shifts.show", user_id=load.user_id)
         or url_for("search.show", q=f'owner:"{load.name}" state:active'),

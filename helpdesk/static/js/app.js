@@ -12,5 +12,6 @@ import "./copy.js";
 import "./frames.js";
 import "./scroll.js";
 import "./selects.js";
+import "./tables.js";
 import "./rule_rows.js";
 import "./live.js";
