@@ -49,9 +49,7 @@ def engines() -> Iterator[None]:
 
 
 def _on_server(url: str, statement: str) -> None:
-    driver = url.replace("postgresql://", "postgresql+psycopg://").replace(
-        "postgres://", "postgresql+psycopg://"
-    )
+    driver = url.replace("postgresql://", "postgresql+psycopg://").replace("postgres://", "postgresql+psycopg://")
     engine = sa.create_engine(driver, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(sa.text(statement))
@@ -114,12 +112,26 @@ def empty_database() -> None:
     from helpdesk.files import STORE_ID, Store
     from helpdesk.models import Setting
 
-    names = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables)
+    tables = [table.name for table in Base.metadata.sorted_tables]
     with db.engine.begin() as connection:
-        connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+        if connection.scalar(sa.text("SELECT current_setting('is_superuser')")) == "on":
+            _delete_rows(connection, tables)
+        else:
+            names = ", ".join(f'"{name}"' for name in tables)
+            connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
         connection.execute(sa.text("INSERT INTO projects (name) VALUES ('Main')"))
         if (store_id := Store(settings().data / "files").read_id()) is not None:
             connection.execute(sa.insert(Setting).values(key=STORE_ID, value=store_id))
+
+
+def _delete_rows(connection: Any, tables: list[str]) -> None:
+    """As TRUNCATE does it, in a tenth of the time: most tables are empty. Keys between tables are not looked at."""
+    asked = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM \"{name}\")" for name in tables)
+    connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+    for name in connection.exec_driver_sql(asked).scalars().all():
+        connection.exec_driver_sql(f'DELETE FROM "{name}"')
+    again = "SELECT setval(quote_ident(sequencename)::regclass, start_value, false) FROM pg_sequences"
+    connection.exec_driver_sql(f"{again} WHERE last_value IS NOT NULL AND schemaname = current_schema()")
 
 
 @pytest.fixture
@@ -128,9 +140,7 @@ def move_clock() -> Iterator[Callable[[str], None]]:
     from helpdesk.db import db
 
     def move(interval: str) -> None:
-        db.session.execute(
-            sa.text("SELECT set_config('helpdesk.clock_offset', :by, false)"), {"by": interval}
-        )
+        db.session.execute(sa.text("SELECT set_config('helpdesk.clock_offset', :by, false)"), {"by": interval})
 
     yield move
     move("0")
