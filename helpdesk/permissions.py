@@ -80,11 +80,6 @@ def get_queue(user: User, queue_id: int, right: Right = Right.SEE) -> Queue:
     return queue
 
 
-def sees(user: User, ticket: Ticket) -> bool:
-    """Whether `user` may see the ticket."""
-    return db.session.scalar(select(exists().where(Ticket.id == ticket.id, visible(user)))) or False
-
-
 def get_ticket(user: User, ticket_id: int, right: Right = Right.SEE, lock: bool = False) -> Ticket:
     """The ticket as `user` may see it, its row locked when it is going to be changed.
 

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from helpdesk.errors import Conflict, Refused
 from helpdesk.former import DIGITS, MIXED, find_marks, read_template
-from helpdesk.models import FormerNumber, FormerPattern, Ticket
+from helpdesk.models import FormerNumber, FormerPattern, Project, Queue, Ticket
 from helpdesk.models.former import carry_numbers, former_numbers_of, marks_in
 from helpdesk.models.ticket import find_by_number
 from helpdesk.queries.search import by_number
@@ -114,6 +114,18 @@ def test_two_in_one_batch_are_one_ticket(session: Any, cast: Any, post: Post) ->
 
 def test_another_project_does_not_know_the_number(session: Any, post: Post, cast: Any) -> None:
     assert marks_in(cast.mailbox.project_id + 1, SUBJECT) == []
+
+
+def test_a_number_that_two_projects_had_leads_to_the_ticket_one_may_see(
+    app: Any, session: Any, make: Any, cast: Any, post: Post
+) -> None:
+    seen = ticket_of(session, post(subject=SUBJECT))
+    other = make.add(Queue(project_id=make.add(Project(name="Other")).id, name="Elsewhere"))
+    hidden = make.ticket(other)
+    session.add(FormerNumber(project_id=other.project_id, ticket_id=hidden.id, number=OLD, number_key=OLD))
+    session.commit()
+    assert hidden.id > seen.id
+    assert sign_in(app, cast.ann).get(f"/t/{OLD}").headers["Location"].endswith(f"/tickets/{seen.id}")
 
 
 def test_the_old_number_leads_to_the_ticket(app: Any, session: Any, cast: Any, post: Post) -> None:

@@ -148,7 +148,7 @@ def _conditions(caller: Caller, query: TicketsQuery) -> list[Any]:
     if query.customer is not None:
         found.append(Ticket.customer_id == query.customer)
     if query.number is not None:
-        ticket = find_by_number(query.number)
+        ticket = find_by_number(query.number, permissions.visible(caller.user))
         found.append(Ticket.id == (ticket.id if ticket is not None else None))
     return found
 

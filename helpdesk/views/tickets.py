@@ -30,8 +30,8 @@ pages = Blueprint("tickets", __name__)
 @login_required
 def by_number(number: str) -> ResponseReturnValue:
     """The ticket with this number, however it is written."""
-    ticket = find_by_number(number)
-    if ticket is None or not permissions.sees(current_user, ticket):
+    ticket = find_by_number(number, permissions.visible(current_user))
+    if ticket is None:
         raise NotFound(_("There is no such ticket."))
     return redirect(url_for("tickets.show", ticket_id=ticket.id))
 

@@ -4,7 +4,7 @@ from collections import deque
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CheckConstraint, Index, Sequence, func, select, text
+from sqlalchemy import CheckConstraint, ColumnElement, Index, Sequence, func, select, text
 from sqlalchemy.orm import Mapped, relationship
 
 from helpdesk import clock
@@ -174,19 +174,21 @@ def _reserved_numbers() -> deque[int]:
     return remembered("ticket_numbers", deque)
 
 
-def find_by_number(spoken: str) -> Ticket | None:
+def find_by_number(spoken: str, *conditions: ColumnElement[bool]) -> Ticket | None:
     """The ticket with this number, written with or without spaces, whatever pattern made it.
 
-    Where none has it, the newest of those that had it in a former system.
+    Where none has it, the newest of those that had it in a former system; two projects may have had the same one.
+    `conditions` choose among them, such as what somebody may see.
     """
     key = number_key(spoken)
     if not key:
         return None
-    found = db.session.scalar(select(Ticket).where(Ticket.number_key == key))
+    found = db.session.scalar(select(Ticket).where(Ticket.number_key == key, *conditions))
     if found is not None:
         return found
     former = select(Ticket).join(FormerNumber, FormerNumber.ticket_id == Ticket.id)
-    return db.session.scalar(former.where(FormerNumber.number_key == key).order_by(Ticket.id.desc()).limit(1))
+    former = former.where(FormerNumber.number_key == key, *conditions)
+    return db.session.scalar(former.order_by(Ticket.id.desc()).limit(1))
 
 
 __all__ = [
