@@ -14,9 +14,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from helpdesk import clock
 from helpdesk.db import Base
+from helpdesk.errors import TooMany
 from helpdesk.models import (
     Attachment,
+    Availability,
     Event,
     InboundEvent,
     InboundState,
@@ -26,12 +29,13 @@ from helpdesk.models import (
     State,
     Ticket,
 )
+from helpdesk.models.availability import change
 from helpdesk.models.event import FACTS
 from helpdesk.models.message import DeliveryState
 from helpdesk.models.queue import QueueClock
 from helpdesk.models.ticket.states import KIND, MOVES, Kind
 from helpdesk.queries.counters import ledgers
-from queues import intake
+from queues import fifo, housekeeping, intake, shifts
 from queues.channels import adapter_for
 from queues.channels.base import Inbound
 from queues.letters import write_letter
@@ -65,6 +69,8 @@ PROOFS: dict[int, tuple[str, ...]] = {
         "test_lanes.py::test_each_chore_runs_once_when_many_ask",
         "test_lanes_faults.py::test_mails_are_understood_without_any_redis",
         "test_races.py::test_the_same_reply_sent_twice_at_once_leaves_once",
+        "api/test_repeats.py::test_a_repeated_request_is_one_act",
+        "http/test_door.py::test_a_recorded_request_sent_again_changes_nothing",
         "test_rules.py::test_2_an_event_understood_twice_is_one_message",
     ),
     3: (  # one operator per claim, and the oldest: skip locked rows, forget the key
@@ -78,6 +84,8 @@ PROOFS: dict[int, tuple[str, ...]] = {
         "test_races.py::test_a_ticket_that_is_being_finished_is_not_handed_out",
         "test_races.py::test_two_clicks_at_once_are_one_claim",
         "test_races.py::test_a_limit_holds_over_two_queues_at_once",
+        "test_shift_races.py::test_a_limit_of_a_kind_holds_for_many_tabs",
+        "test_crowd.py::test_nobody_is_in_anybodys_way",
     ),
     4: (  # first in, first out, explainably: let a nudge or a hand-back set the clock, ask for no reason
         "test_fifo.py::test_nudge_moves_nobody_back",
@@ -89,6 +97,10 @@ PROOFS: dict[int, tuple[str, ...]] = {
         "test_lanes.py::test_passed_over_tickets_are_promoted_once",
         "test_people.py::test_a_changed_clock_puts_the_waiting_in_a_new_order",
         "test_ticket.py::test_four_clocks",
+        "test_shifts.py::test_of_an_owner_who_is_offline_a_ticket_goes_back_at_once_and_keeps_its_place",
+        "test_shifts.py::test_a_ticket_that_wakes_and_a_failed_delivery_need_their_owner",
+        "test_shifts.py::test_of_a_full_kind_the_line_goes_on_without_it_and_stays_in_order",
+        "test_rules.py::test_4_what_comes_back_by_itself_stands_in_its_old_place",
         "test_authorisation_matrix.py::test_reading_changes_nothing",
     ),
     5: (  # closed is closed: allow a move out of finished, send on a paused ticket, wake by automatic mail
@@ -109,6 +121,10 @@ PROOFS: dict[int, tuple[str, ...]] = {
         "test_desk.py::test_note_is_not_sent",
         "test_rules.py::test_6_no_note_ever_leaves",
         "test_rules.py::test_6_notes_are_not_forwarded",
+        "test_writing.py::test_an_answer_to_a_forward_stays_internal",
+        "test_writing.py::test_notes_are_never_forwarded_to_those_who_take_part",
+        "test_writing.py::test_a_forward_is_no_part_of_the_customers_thread",
+        "http/test_replies.py::test_notes_stay_here",
     ),
     7: (  # every change leaves an event: a verb that passes no fact
         "test_ticket.py::test_every_verb_leaves_an_event",
@@ -128,6 +144,9 @@ PROOFS: dict[int, tuple[str, ...]] = {
         "test_rules.py::test_8_hidden_looks_like_absent",
         "test_rules.py::test_8_hidden_messages_look_like_absent_ones",
         "test_rules.py::test_8_hidden_numbers_look_like_absent_ones",
+        "test_rules.py::test_8_conditions_of_a_search_tell_nothing_of_hidden_tickets",
+        "test_former_numbers.py::test_a_number_that_two_projects_had_leads_to_the_ticket_one_may_see",
+        "api/test_rights.py::test_what_is_hidden_is_never_told",
     ),
     9: (  # the screen never lies: show the best of several recipients, forget a state on the page
         "mail_out/test_delivery.py::test_sent_is_what_the_server_said",
@@ -194,6 +213,44 @@ def test_2_an_event_understood_twice_is_one_message(session: Any, cast: Any) -> 
     assert intake._finish_together(late) == 0
     assert len(session.scalars(sa.select(Message).where(Message.kind == "inbound")).all()) == 1
     assert ledgers([cast.mailbox.id])[cast.mailbox.id].balanced
+
+
+# 4. First in, first out, explainably.
+
+
+@pytest.mark.parametrize("way", ["customer answers", "time", "bounce", "offline"])
+def test_4_what_comes_back_by_itself_stands_in_its_old_place(
+    session: Any, cast: Any, make: Any, move_clock: Any, way: str
+) -> None:
+    """Its owner went home: the oldest is again the next, for whoever takes it, and a limit does not change that."""
+    oldest = make.ticket(cast.support, minutes_ago=90, channel=cast.mailbox)
+    later = make.ticket(cast.support, minutes_ago=60)
+    assert fifo.claim_next(cast.ann) is oldest
+    if way in {"time", "bounce"}:
+        message = oldest.reply(cast.ann, Reply(body="Проверим", to=["eve@customer.example"]))
+    if way in {"time", "customer answers"}:
+        oldest.pause(cast.ann, clock.now() + timedelta(minutes=5) if way == "time" else None)
+    change(cast.ann, Availability.OFFLINE, by=cast.ann)
+    session.flush()
+    match way:
+        case "time":
+            move_clock("6 minutes")
+            assert housekeeping.wake_tickets() == 1
+        case "customer answers":
+            make.hear(oldest, "И где?")
+            oldest.wake(oldest.customer, "customer wrote")
+        case "bounce":
+            oldest.note_delivery(None, message, DeliveryState.BOUNCED, "550")
+    session.flush()
+    assert shifts.return_tickets() == 1
+    session.expire_all()
+    assert oldest.owner_id is None
+    cast.bob.claim_limits = {"email": 1}
+    session.flush()
+    assert fifo.claim_next(cast.bob) is oldest
+    with pytest.raises(TooMany):
+        fifo.claim_next(cast.bob)
+    assert fifo.claim_next(cast.sue) is later
 
 
 # 5. Closed is closed.
@@ -399,6 +456,51 @@ def test_8_hidden_numbers_look_like_absent_ones(app: Any, cast: Any, make: Any) 
     ann = sign_in(app, cast.ann)
     answers = [ann.get(f"/t/{number}", headers={"Accept": "application/json"}) for number in (hidden.number, "99999")]
     assert [(answer.status_code, answer.json) for answer in answers] == [(404, answers[1].json)] * 2
+
+
+def test_8_conditions_of_a_search_tell_nothing_of_hidden_tickets(app: Any, session: Any, cast: Any, make: Any) -> None:
+    """The same page, figure for figure, whether a condition meets a hidden ticket or nothing at all."""
+    from helpdesk.indexing import index_message
+
+    canary = make.customer("Канарейкина", "canary@hidden.example")
+    hidden = make.ticket(cast.billing, customer=canary, title="канарейка")
+    index_message(make.hear(hidden, "слово канарейка"))
+    hidden.bring_in(cast.carl, "beside@hidden.example")
+    hidden.retag(cast.carl, ["канарейка"])
+    hidden.claim(cast.carl)
+    canary.reindex()
+    session.flush()
+    ann, dora = sign_in(app, cast.ann), sign_in(app, cast.dora)
+    pairs = [
+        ("tag:канарейка", "tag:ничего"),
+        (f"number:{hidden.number}", "number:99999999"),
+        ("customer:canary@hidden.example", "customer:nobody@hidden.example"),
+        ("from:canary@hidden.example", "from:nobody@hidden.example"),
+        ("to:beside@hidden.example", "to:nobody@hidden.example"),
+        ("owner:me канарейка", "owner:me ничего"),
+        ("канарейка state:active", "ничего state:active"),
+        (f"queue:{cast.billing.name.split()[0]}", "queue:ничего"),
+    ]
+    for met, unmet in pairs:
+        pages = [ann.get("/search", query_string={"q": question}) for question in (met, unmet)]
+        texts = [re.sub(r'(nonce|content|value)="[^"]+"', "", page.text) for page in pages]  # what is random
+        for text, question in zip(texts, (met, unmet), strict=True):
+            assert hidden.title not in text.replace(question, "")
+        assert len({page.status_code for page in pages}) == 1, met
+        bare = [_without(text, question) for text, question in zip(texts, (met, unmet), strict=True)]
+        assert bare[0] == bare[1], met
+    assert hidden.number in dora.get("/search", query_string={"q": "tag:канарейка"}).text.replace(" ", "")
+
+
+def _without(text: str, question: str) -> str:
+    """A page without what was typed, however it is written there."""
+    from urllib.parse import quote, quote_plus
+
+    value = question.partition(":")[2] or question
+    for one in (question, value):
+        for form in (one, quote(one), quote_plus(one), quote(one, safe="")):
+            text = text.replace(form, "")
+    return text
 
 
 # 9. The screen never lies.
