@@ -17,10 +17,10 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.detail.target.id !== "dialog-body" || !common || common.open) return;
+  if (event.detail.target.id !== "dialog-body" || !common) return;
   // Closing gives the focus back to where it was; opened by a key from nowhere, that shall be the dialog's own button.
-  if (document.activeElement === document.body) event.detail.requestConfig?.elt?.focus();
-  common.showModal();
+  if (!common.open && document.activeElement === document.body) event.detail.requestConfig?.elt?.focus();
+  if (!common.open) common.showModal();
   common.querySelector("[autofocus], .dialog-body :is(input:not([type=hidden]), select, textarea, button)")?.focus();
 });
 document.addEventListener("dialog:close", () => common?.close());

@@ -1,6 +1,7 @@
 // One registry of shortcuts: any button or link with data-key is clicked by that key. Letters match the physical key,
 // so they work in a Cyrillic layout as in a Latin one; "?" and "!" match the character wherever a layout keeps it.
-// data-key="n", "Shift+e", "$mod+k", "/"; data-key-text names the act in the sheet of keys.
+// data-key="n", "Shift+e", "$mod+k", "/"; data-key-text names the act in the sheet of keys. Ctrl Enter in a text with
+// data-sends sends its form.
 import { matchKeybindingPress, parseKeybinding } from "tinykeys";
 
 const TYPING = "input:not([type=checkbox]):not([type=radio]):not([type=button]):not([type=submit]), textarea, select, [contenteditable], .ts-control";
@@ -61,6 +62,10 @@ function move(step) {
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.isComposing || event.repeat || !event.code) return;
   const typing = event.target.closest?.(TYPING);
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches?.("textarea[data-sends]")) {
+    event.preventDefault();
+    return event.target.form.requestSubmit();
+  }
   if (typing && event.key === "Escape" && !event.target.closest("dialog")) return typing.blur();
   if (typing && !event.ctrlKey && !event.metaKey) return;
   const element = bound(event);

@@ -4,7 +4,8 @@ function name(table) {
   const heads = [...(table.tHead?.rows[0]?.cells ?? [])];
   const words = heads.map((head) => (head.querySelector(".visually-hidden, input") ? "" : head.textContent.trim()));
   for (const cell of table.querySelectorAll(":scope > tbody > tr > td:not([colspan], [data-label])")) {
-    if (words[cell.cellIndex]) cell.dataset.label = words[cell.cellIndex];
+    const nothing = !cell.textContent.trim() && !cell.querySelector("input, button, img, svg");
+    if (words[cell.cellIndex] && !nothing) cell.dataset.label = words[cell.cellIndex];
   }
 }
 
