@@ -16,6 +16,7 @@ def furnish(order: dict[str, Any]) -> dict[str, Any]:
     from helpdesk.db import transaction
     from helpdesk.models import CannedReply, Category, Group, Organisation, Project, Queue, QueueRight, Right, User
     from helpdesk.passwords import hash_password
+    from tests.browser.furnish_screens import furnish_screens
 
     with transaction() as session:
         project = session.query(Project).order_by(Project.id).first()
@@ -55,21 +56,11 @@ def furnish(order: dict[str, Any]) -> dict[str, Any]:
             "canned": canned.id,
             "category": category.id,
             "organisation": organisation.id,
-            "webhook": _webhook(session).id,
+            **furnish_screens(session, people, queues["Care"]),
             **{name: user.id for name, user in people.items()},
             **{name: queue.id for name, queue in queues.items()},
             **{name: channel.id for name, channel in channels.items()},
         }
-
-
-def _webhook(session: Any) -> Any:
-    """One that is off, so that nothing of a test leaves by it."""
-    from helpdesk.models import Webhook
-
-    webhook = Webhook(name="Orders", url="https://orders.example/hook", active=False, off_words="")
-    session.add(webhook)
-    webhook.keep_secret("whsec_made-up")
-    return webhook
 
 
 def _channel(queue: Any, address: str, settings: dict[str, Any]) -> Any:
