@@ -24,7 +24,7 @@ $(BIN)/python:
 	@scripts/make-venv.sh $(VENV)
 
 $(INSTALLED): pyproject.toml | $(BIN)/python
-	@echo "Installing the program and its libraries into $(VENV) (once)..."
+	@echo "Installing the program and its libraries into $(VENV) (once, a minute or two)..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	@touch $@
 
@@ -34,7 +34,7 @@ $(INSTALLED_DEV): pyproject.toml | $(BIN)/python
 	@touch $(INSTALLED) $@
 
 $(TRANSLATED): $(CATALOGS) | $(BIN)/python
-	@if [ -n "$(CATALOGS)" ]; then $(MAKE) --no-print-directory $(INSTALLED) && \
+	@if [ -n "$(CATALOGS)" ]; then $(MAKE) --silent $(INSTALLED) && \
 	  $(BIN)/pybabel --quiet compile --directory helpdesk/translations; fi
 	@touch $@
 

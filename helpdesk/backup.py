@@ -146,7 +146,8 @@ def _one_moment(server: Server) -> Iterator[tuple["psycopg.Connection[Any]", str
             with connection.cursor(row_factory=class_row(Facts)) as cursor:
                 facts = cursor.execute(_FACTS).fetchone()
         except psycopg.errors.UndefinedTable as error:
-            raise StartError("There is no helpdesk in this database yet: nothing to back up.") from error
+            words = f"There is no helpdesk in this database yet: nothing to back up. Data folder: {settings().data}."
+            raise StartError(words) from error
         if row is None or facts is None:
             raise StartError("The database gave no answer.")
         yield connection, row[0], facts

@@ -10,7 +10,7 @@ from flask_babel import format_date, format_datetime, get_locale
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from wtforms import SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
@@ -200,9 +200,16 @@ def _page(calendar: Calendar, form: CalendarForm, week: list[str], fault: str = 
         fault=fault,
         now=standing(said, now) if said else None,
         coming=_coming(said.days, today) if said else [],
+        is_used=not calendar.id or _is_used(calendar.id),
         countries=COUNTRY_NAMES,
         years=range(today.year, today.year + MOST_YEARS),
     )
+
+
+def _is_used(calendar_id: int) -> bool:
+    of_project = exists().where(Project.calendar_id == calendar_id)
+    of_queue = exists().where(Queue.calendar_id == calendar_id)
+    return bool(db.session.scalar(select(of_project | of_queue)))
 
 
 def _coming(days: dict[str, Any], today: date) -> list[dict[str, str]]:

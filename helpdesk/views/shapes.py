@@ -182,9 +182,8 @@ def via(item: Message) -> str:
         nature = words.nature_name(item.nature)
         return f"{item.sender} · {nature}" if nature else item.sender
     if item.kind == MessageKind.REPLY:
-        return _(
-            "to %(addresses)s", addresses=", ".join([*item.recipients.get("to", []), *item.recipients.get("cc", [])])
-        )
+        to = ", ".join([*item.recipients.get("to", []), *item.recipients.get("cc", [])])
+        return _("to %(addresses)s", addresses=to) if to else ""
     return ""
 
 
