@@ -9,6 +9,7 @@ expired after it: rows made in the test are seen by the request, and its changes
     client.post(f"/tickets/{ticket.id}/closure", data={"state": "solved"})   # the token is added by itself
 """
 
+from copy import copy
 from typing import Any
 
 from flask import Flask
@@ -32,12 +33,20 @@ class Client:
         self.app = app
         self.user = user
         self.browser = app.test_client()
-        self.token = ""
+        self.token = self.cookie = ""
         if user is not None:
-            row, cookie = UserSession.begin(user, Stage.FULL, "127.0.0.1", "tests")
+            row, self.cookie = UserSession.begin(user, Stage.FULL, "127.0.0.1", "tests")
             self.session_id = row.id
-            self.browser.set_cookie(cookie_name(), cookie)
+            self.browser.set_cookie(cookie_name(), self.cookie)
             self.token = sign_token(app, row_secret(row))
+
+    def with_new_cookies(self) -> "Client":
+        """The same person in the same session, whatever earlier answers did to the cookies."""
+        other = copy(self)
+        other.browser = self.app.test_client()
+        if self.cookie:
+            other.browser.set_cookie(cookie_name(), self.cookie)
+        return other
 
     def open(self, path: str, method: str = "GET", token: bool = True, **options: Any) -> TestResponse:
         """One request; options are those of Werkzeug's test client."""
