@@ -1,7 +1,7 @@
 """The operator's way without a mouse, in a Latin and in a Russian layout; drafts and the guard of replies."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Window
 from tests.browser.loop import keys_work, send, take_next
@@ -45,6 +45,22 @@ def opened(page: Page) -> None:
 
 def closed(page: Page) -> None:
     expect(page.locator("dialog#dialog")).to_be_hidden()
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until this has the focus."""
+    expect(wanted).to_be_visible()
+    for _step in range(30):
+        if wanted.evaluate("element => element === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError("Tab does not lead there")
+
+
+def fill_in(page: Page, label: str, text: str) -> None:
+    """Go to a field by keyboard and type."""
+    tab_to(page, page.get_by_label(label, exact=True))
+    page.keyboard.type(text)
 
 
 def test_the_way_of_a_ticket_without_a_mouse(world: World, keys: Keys, clear_line: None) -> None:
@@ -96,6 +112,57 @@ def test_the_way_of_a_ticket_without_a_mouse(world: World, keys: Keys, clear_lin
     opened(page)
     page.keyboard.press("Enter")
     expect(page.locator(".ticket-bar h1")).to_have_text(f"{title} 2")
+
+
+def test_a_mail_of_ones_own_begins_a_ticket_without_a_mouse(world: World, keys: Keys, clear_line: None) -> None:
+    page, title = keys.page, f"Пишем первыми: {keys.layout}"
+    page.goto("/queues")
+    keys.press("c")
+    expect(page.get_by_label("To: name or mail address")).to_be_focused()
+    page.keyboard.type(f"{keys.layout}@customer.example")
+    expect(page.get_by_label("Name, if the customer is new")).to_be_visible()
+    fill_in(page, "Name, if the customer is new", "Пётр Новый")
+    fill_in(page, "Subject", title)
+    fill_in(page, "Text", "Добрый день! Ваш заказ готов.")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".ticket-bar h1")).to_have_text(title)
+    expect(page.locator(".said-reply")).to_contain_text("Ваш заказ готов.")
+    expect(page.locator(".ticket-sub")).to_contain_text("Ann")
+
+
+def test_being_away_and_back_is_said_without_a_mouse(world: World, keys: Keys) -> None:
+    page = keys.page
+    switch = page.locator('[data-key="Shift+a"]')
+    page.goto("/queues")
+    keys_work(page)
+    keys.press("a", shift=True)
+    opened(page)
+    page.keyboard.press("Escape")
+    closed(page)
+    expect(switch).to_be_focused()
+
+    keys.press("a", shift=True)
+    tab_to(page, page.locator("#dialog").get_by_role("button", name="Lunch"))
+    page.keyboard.press("Enter")
+    expect(switch).to_contain_text("Away · Lunch")
+    keys_work(page)
+    keys.press("a", shift=True)
+    expect(page.locator("#dialog").get_by_role("button", name="Available")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(switch).to_contain_text("Available")
+
+
+def test_going_home_is_asked_in_the_same_dialog(keys: Keys, clear_line: None) -> None:
+    page = keys.page
+    page.goto("/queues")
+    keys_work(page)
+    keys.press("a", shift=True)
+    tab_to(page, page.locator("#dialog").get_by_role("button", name="Go home…"))
+    page.keyboard.press("Enter")
+    expect(page.locator("#dialog-title")).to_have_text("Go home")
+    expect(page.locator("#dialog").get_by_role("button", name="Go home", exact=True)).to_be_focused()
+    page.keyboard.press("Escape")
+    closed(page)
 
 
 def test_the_sheet_of_keys_opens_and_gives_focus_back(world: World, ann: Page) -> None:
