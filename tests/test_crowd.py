@@ -37,7 +37,7 @@ from helpdesk.models.availability import change
 from helpdesk.models.outbox import OutboxItem
 from helpdesk.models.promise import change_book
 from helpdesk.queries.counters import count_of
-from queues import delivery, fifo, housekeeping, intake, pause, promises, shifts
+from queues import bounces, delivery, fifo, housekeeping, intake, pause, promises, shifts
 from queues.channels.base import Bounce, Inbound
 from queues.channels.email import tokens
 from tests.test_races import PATIENCE, Other
@@ -75,6 +75,7 @@ class Actor:
             *(self.take, self.take_this, self.release, self.release_all, self.hand_over, self.hand_over_all),
             *(self.move, self.note, self.reply, self.finish, self.reopen, self.pause, self.wake, self.spam),
             *(self.come_or_go, self.deactivate, self.change_customer, self.bring_in, self.beside, self.undo),
+            *(self.finish_and_next, self.finish_and_next),
         ]
         for _round in range(ROUNDS):
             with refusals():
@@ -129,6 +130,13 @@ class Actor:
 
     def finish(self) -> None:
         self.locked().finish(self.me, State.SOLVED)
+
+    def finish_and_next(self) -> None:
+        """As the view does, in one step."""
+        fifo.foresee(self.me)
+        self.locked().finish(self.me, State.SOLVED)
+        db.session.flush()
+        fifo.claim_next(self.me)
 
     def reopen(self) -> None:
         self.locked().reopen(self.me, "by hand")
@@ -225,7 +233,7 @@ def bounces() -> None:
         ids = list(db.session.scalars(select(OutboxItem.id).order_by(func.random()).limit(2)))
     for item_id in ids:
         with transaction():
-            delivery.note_bounce(Bounce("failed", "5.1.1", "", "no such user", token=tokens.bounce_token(item_id)))
+            bounces.note_bounce(Bounce("failed", "5.1.1", "", "no such user", token=tokens.bounce_token(item_id)))
 
 
 def test_nobody_is_in_anybodys_way(app: Any, make_committed: Any, committed: Any, deadlocks: list[str]) -> None:
@@ -239,9 +247,13 @@ def test_nobody_is_in_anybodys_way(app: Any, make_committed: Any, committed: Any
     committed.add(target)
     change_book()
     cast.support.by_priority = True
+    cast.ann.claim_limits = {"email": 2}
+    cast.bob.claim_limit = 3
+    desk = make_committed.channel(cast.billing, kind="http")
     tickets = [
         make_committed.ticket(cast.support, minutes_ago=200 - number, channel=cast.mailbox) for number in range(8)
     ]
+    tickets += [make_committed.ticket(cast.billing, minutes_ago=199 - number, channel=desk) for number in range(4)]
     for ticket in tickets:
         make_committed.hear(ticket, "Код не пришёл")
     committed.commit()
