@@ -5,15 +5,15 @@ rolled-back change (ringing a bell, publishing a live event) is registered with 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import structlog
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text, event, func, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text, column, event, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, Insert, insert
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column, registry
 
 log = structlog.get_logger(__name__)
@@ -95,6 +95,18 @@ def new_id(model: type[Base]) -> int:
     if not _reserved(model):
         reserve_ids(model, 1)
     return _reserved(model).popleft()
+
+
+def insert_all(model: type[Base], rows: Sequence[Mapping[str, Any]]) -> Insert:
+    """An INSERT of rows with the same columns, written in their order: one array a column.
+
+    Its text is the same for any number of rows, so nobody builds or parses it again.
+    """
+    kinds = {name: model.__table__.c[name].type for name in rows[0]}
+    arrays = [literal([row[name] for row in rows], ARRAY(kind)) for name, kind in kinds.items()]
+    columns = [column(name, kind) for name, kind in kinds.items()]
+    fresh = func.unnest(*arrays).table_valued(*columns, name="fresh").render_derived(name="fresh")
+    return insert(model).from_select(list(kinds), select(*fresh.c))
 
 
 def _reserved(model: type[Base]) -> deque[int]:

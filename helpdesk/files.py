@@ -26,7 +26,7 @@ from sqlalchemy.exc import OperationalError
 
 from helpdesk import clock
 from helpdesk.config import settings
-from helpdesk.db import db, transaction
+from helpdesk.db import db, insert_all, transaction
 from helpdesk.errors import NotFound, StartError
 from helpdesk.models.message import Attachment, Blob, Message
 from helpdesk.models.project import Setting
@@ -247,7 +247,7 @@ def put_many(contents: Sequence[bytes]) -> list[Blob]:
         list(writers.map(lambda sha: folder.write(sha, by_sha[sha]), absent))
     if missing:
         rows = [{"sha256": sha, "size": len(missing[sha])} for sha in sorted(missing)]
-        db.session.execute(insert(Blob).values(rows).on_conflict_do_nothing())
+        db.session.execute(insert_all(Blob, rows).on_conflict_do_nothing())
         present |= _lock_rows(missing)
     return [present[hashlib.sha256(content).hexdigest()] for content in contents]
 

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert
 
 from helpdesk.addresses import base_address
-from helpdesk.db import db, remembered
+from helpdesk.db import db, insert_all, remembered
 from helpdesk.models import Channel, InboundEvent, MailCopies, Message, Ticket
 from helpdesk.models.channel import addresses_of
 from helpdesk.models.event import CameAgain
@@ -44,7 +43,7 @@ class Copies:
                 fresh.setdefault(key, {}).setdefault(str(project_of(event)), event.id)
         if not fresh:
             return cls({}, {})
-        noted = insert(MailCopies).values([{"digest": key, "events": fresh[key]} for key in sorted(fresh)])
+        noted = insert_all(MailCopies, [{"digest": key, "events": fresh[key]} for key in sorted(fresh)])
         both = noted.excluded.events.op("||")(MailCopies.events)  # who spoke before goes on speaking
         rows = db.session.execute(
             noted.on_conflict_do_update(index_elements=["digest"], set_={"events": both}).returning(

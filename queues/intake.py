@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from helpdesk import clock
-from helpdesk.db import db, transaction
+from helpdesk.db import db, insert_all, transaction
 from helpdesk.errors import NotFound, Refused
 from helpdesk.models import Channel, DedupKey, InboundEvent, InboundState, RawInput, Tally, User
 from helpdesk.models.event import Event, SettingChanged
@@ -87,8 +87,8 @@ def _claim_keys(channel_id: int, by_id: dict[int, Inbound]) -> dict[int, Inbound
     )
     if not rows:
         return {}
-    statement = insert(DedupKey).on_conflict_do_nothing().returning(DedupKey.event_id)
-    won = set(db.session.scalars(statement, rows))
+    claimed = insert_all(DedupKey, rows).on_conflict_do_nothing().returning(DedupKey.event_id)
+    won = set(db.session.scalars(claimed))
     return {id_: new for id_, new in by_id.items() if id_ in won}
 
 

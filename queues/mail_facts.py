@@ -11,12 +11,11 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import case, exists, select
-from sqlalchemy.dialects.postgresql import insert
 
 from helpdesk import clock
 from helpdesk.addresses import EMAIL, normalise_email
 from helpdesk.blocking import forms
-from helpdesk.db import db
+from helpdesk.db import db, insert_all
 from helpdesk.models import BlockedSender, Channel, Customer, InboundEvent, SenderCount, State, Ticket
 from queues.channels.base import Understood
 from queues.routing import MailFacts
@@ -96,7 +95,7 @@ def _flooding(items: Sequence[tuple[InboundEvent, Understood, Customer]], projec
         return set()
     batch = Counter(key for _id, key in counted)
     rows = [{"project_id": key[0], "address": key[1], "mails": batch[key]} for key in sorted(batch)]
-    fresh = insert(SenderCount).values(rows)
+    fresh = insert_all(SenderCount, rows)
     over = SenderCount.since <= clock.SQL_NOW - HOUR
     statement = fresh.on_conflict_do_update(
         index_elements=["project_id", "address"],

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship, validates
 
 from helpdesk import addresses
-from helpdesk.db import Id, Model, Moment, Now, db
+from helpdesk.db import Id, Model, Moment, Now, db, insert_all
 from helpdesk.errors import Conflict, Refused
 from helpdesk.models.event import record_change
 from helpdesk.models.organisation import Organisation, OrganisationDomain
@@ -128,7 +128,7 @@ class Customer(Model):
         db.session.flush()
         rows = [{"customer_id": one.id, "namespace": kind, "value": value} for (kind, value), one in made.items()]
         rows.sort(key=lambda row: (row["namespace"], row["value"]))  # one order for all, or two batches deadlock
-        mine = insert(Identity).values(rows).on_conflict_do_nothing().returning(Identity.namespace, Identity.value)
+        mine = insert_all(Identity, rows).on_conflict_do_nothing().returning(Identity.namespace, Identity.value)
         won = {(row.namespace, row.value) for row in db.session.execute(mine)}
         for lost in made.keys() - won:
             db.session.delete(made.pop(lost))
