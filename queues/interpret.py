@@ -26,7 +26,7 @@ from helpdesk.models.former import carry_numbers, marks_in
 from helpdesk.models.message import Blob
 from helpdesk.models.ticket import State, header_hash, lock_conversation, reserve_numbers
 from helpdesk.queries.readable import ticket_id_of
-from queues import acknowledge, calls, delivery, held_back, receipts, system_mails
+from queues import acknowledge, bounces, calls, held_back, receipts, system_mails
 from queues.channels.base import Delivered, File, Understood
 from queues.copies import Copies, addressed_channel, came_again, link_elsewhere
 from queues.follow_up import Way, place
@@ -91,7 +91,7 @@ def _prepare(
     customers = Customer.for_identities(people)
     blobs = iter(files.put_many([file.content for message in messages for file in message.files]))
     claims = [_claims(event, message) for event, message in understood]
-    bounced = dict(filter(None, (delivery.place_of_bounce(message.bounce) for message in messages if message.bounce)))
+    bounced = dict(filter(None, (bounces.place_of_bounce(message.bounce) for message in messages if message.bounce)))
     bounced |= dict(filter(None, (receipts.place_of_receipt(event.channel_id, told) for event, told in told_of)))
     keyed = [(event, message, customer) for (event, message), customer in zip(understood, customers, strict=True)]
     known = Known.load(
@@ -135,7 +135,7 @@ def _place(placing: Placing, known: Known, copies: Copies, way_in: WayIn) -> str
     if (first := copies.first(event)) is not None:
         return came_again(event, message, first, known)
     channel = placing.channel
-    reported = delivery.note_bounce(message.bounce) if message.bounce else None
+    reported = bounces.note_bounce(message.bounce) if message.bounce else None
     proof = _of_bounce(reported, known) or _of_conversation(placing, known) or prove(message, placing.claims, known)
     if is_answer_to_forward(message, placing.claims, proof, known):
         _keep_internal(placing, proof, known)

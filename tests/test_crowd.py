@@ -227,7 +227,7 @@ def outbox_fails() -> None:
             delivery.set_aside(item_id, DeliveryState.FAILED, "550 no such user", pause.HELD)
 
 
-def bounces() -> None:
+def report_bounces() -> None:
     """Reports on mails of ours, each in a transaction like the intake's."""
     with transaction():
         ids = list(db.session.scalars(select(OutboxItem.id).order_by(func.random()).limit(2)))

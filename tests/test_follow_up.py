@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from helpdesk.models import FollowUp, Message, OutboxItem, Reply, State, Ticket
-from queues import delivery, intake
+from queues import bounces, intake
 from queues.channels.base import Bounce, Inbound
 from queues.channels.email import tokens
 from queues.channels.email.adapter import EmailAdapter
@@ -92,7 +92,7 @@ def test_place_of_a_report_is_proved(session: Any, cast: Any, ticket: Ticket) ->
     session.commit()
     item = session.scalars(select(OutboxItem).order_by(OutboxItem.id.desc())).first()
     proved = Bounce("failed", "5.1.1", "eve@customer.example", "no", token=tokens.bounce_token(item.id))
-    assert delivery.place_of_bounce(proved) == (item.id, ticket.id)
+    assert bounces.place_of_bounce(proved) == (item.id, ticket.id)
     forged = Bounce("failed", "5.1.1", "eve@customer.example", "no", original_header_id="<t1.1.k1.aaaa@desk.example>")
-    assert delivery.place_of_bounce(forged) is None
+    assert bounces.place_of_bounce(forged) is None
     assert intake.drain() == 0

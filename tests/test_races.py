@@ -22,7 +22,7 @@ from helpdesk.models.customer_merge import merge_into, undo_merge
 from helpdesk.models.idempotency import IdempotencyKey
 from helpdesk.models.ticket import lock_conversation
 from helpdesk.queries.counters import count_of
-from queues import delivery, fifo, housekeeping, intake, ledger, outbox
+from queues import bounces, fifo, housekeeping, intake, ledger, outbox
 from queues.channels.base import Bounce, Inbound
 from queues.channels.email import tokens
 from tests.clients import sign_in
@@ -352,7 +352,7 @@ def test_the_outcome_of_a_sending_and_mail_to_the_same_ticket_do_not_block_each_
         for item_id in items:
             with transaction():
                 token = tokens.bounce_token(item_id)
-                delivery.note_bounce(Bounce("failed", "5.1.1", "eve@customer.example", "no", token=token))
+                bounces.note_bounce(Bounce("failed", "5.1.1", "eve@customer.example", "no", token=token))
 
     def undo() -> int:
         undone = 0

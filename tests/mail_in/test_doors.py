@@ -153,6 +153,7 @@ def test_smtplib_and_the_door_understand_each_other(door: Any, channel: Any, com
     assert len(stored(committed)) == 1
 
 
+@pytest.mark.fault  # starts the whole program
 def test_the_listening_process_opens_the_door(channel: Any, committed: Any, listening: Any) -> None:
     port = free_port()
     with environment(LMTP_PORT=str(port)):
@@ -192,6 +193,7 @@ def pipe(mail: bytes, *options: str, **variables: str) -> subprocess.CompletedPr
     )
 
 
+@pytest.mark.fault  # starts the whole program
 def test_pipe_exits_with_zero_once_stored(channel: Any, committed: Any) -> None:
     mail = letter().as_bytes()
     done = pipe(mail, "--channel", "Почта", "--recipient", "support+t1.x@desk.example")
@@ -201,6 +203,7 @@ def test_pipe_exits_with_zero_once_stored(channel: Any, committed: Any) -> None:
     assert [raw for raw, _envelope in stored(committed)] == [mail]
 
 
+@pytest.mark.fault  # starts the whole program
 def test_pipe_asks_to_come_again(channel: Any, committed: Any) -> None:
     nowhere = f"postgresql://x@127.0.0.1:{free_port()}/x"
     assert pipe(b"Subject: x\n\ny", "--channel", "Почта", DATABASE_URL=nowhere).returncode == 75

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from helpdesk.models import Event, InboundEvent, Message, OutboxItem, Queue, Ticket
-from queues import delivery, intake, outbox
+from queues import bounces, intake, outbox
 from queues.channels.base import Bounce, Inbound
 from queues.channels.email import tokens
 
@@ -37,7 +37,7 @@ def bounce(item: OutboxItem, action: str = "failed", **proof: str | None) -> Bou
 
 def test_token_marks_the_message(sent: OutboxItem, fresh: Fresh, committed: Any) -> None:
     message = fresh(sent)
-    found = delivery.note_bounce(bounce(sent, token=tokens.bounce_token(sent.id)))
+    found = bounces.note_bounce(bounce(sent, token=tokens.bounce_token(sent.id)))
     committed.commit()
     assert found is message
     assert (message.delivery, message.delivery_note) == ("bounced", "5.1.1 550 5.1.1 no such user")
@@ -49,7 +49,7 @@ def test_token_marks_the_message(sent: OutboxItem, fresh: Fresh, committed: Any)
 
 def test_signed_message_id_marks_the_message(sent: OutboxItem, fresh: Fresh) -> None:
     message = fresh(sent)
-    assert delivery.note_bounce(bounce(sent, original_header_id=message.header_id)) is message
+    assert bounces.note_bounce(bounce(sent, original_header_id=message.header_id)) is message
     assert message.delivery == "bounced"
 
 
@@ -65,28 +65,28 @@ def test_signed_message_id_marks_the_message(sent: OutboxItem, fresh: Fresh) -> 
 )
 def test_forged_report_marks_nothing(sent: OutboxItem, fresh: Fresh, proof: dict[str, str]) -> None:
     message = fresh(sent)
-    assert delivery.note_bounce(bounce(sent, **proof)) is None
+    assert bounces.note_bounce(bounce(sent, **proof)) is None
     assert message.delivery == "sent"
 
 
 def test_token_of_another_item_is_no_proof(sent: OutboxItem, fresh: Fresh) -> None:
     message = fresh(sent)
     token = tokens.bounce_token(sent.id + 1).replace(f"b{sent.id + 1}.", f"b{sent.id}.")
-    assert delivery.note_bounce(bounce(sent, token=token)) is None
+    assert bounces.note_bounce(bounce(sent, token=token)) is None
     assert message.delivery == "sent"
 
 
 @pytest.mark.parametrize("action", ["delayed", "delivered", "relayed", "expanded"])
 def test_other_reports_only_belong_to_it(sent: OutboxItem, fresh: Fresh, action: str) -> None:
     message = fresh(sent)
-    assert delivery.note_bounce(bounce(sent, action, token=tokens.bounce_token(sent.id))) is message
+    assert bounces.note_bounce(bounce(sent, action, token=tokens.bounce_token(sent.id))) is message
     assert message.delivery == "sent"
 
 
 def test_second_report_changes_nothing_more(sent: OutboxItem, fresh: Fresh, committed: Any) -> None:
     message = fresh(sent)
     for _ in range(2):
-        delivery.note_bounce(bounce(sent, token=tokens.bounce_token(sent.id)))
+        bounces.note_bounce(bounce(sent, token=tokens.bounce_token(sent.id)))
     committed.commit()
     events = committed.query(Event).filter_by(ticket_id=message.ticket_id, kind="message.delivery").all()
     assert [event.payload["state"] for event in events] == ["sent", "bounced"]
@@ -97,7 +97,7 @@ def test_only_the_named_recipient_bounced(answered: Answered, fresh: Fresh) -> N
     outbox.drain()
     message = fresh(item)
     report = Bounce("failed", "5.1.1", "ADAM@customer.example", "gone", token=tokens.bounce_token(item.id))
-    delivery.note_bounce(report)
+    bounces.note_bounce(report)
     assert {one.address: one.state for one in item.deliveries} == {
         "eve@customer.example": "sent",
         "adam@customer.example": "bounced",
@@ -119,7 +119,7 @@ def test_late_bounce_follows_the_queues_policy(
     ticket.finish(ticket.owner, "solved")
     ticket.finished_at -= timedelta(days=days_ago)
     committed.commit()
-    delivery.note_bounce(bounce(sent, token=tokens.bounce_token(sent.id)))
+    bounces.note_bounce(bounce(sent, token=tokens.bounce_token(sent.id)))
     committed.commit()
     expected = "finished" if follow_up == "refuse" else kind
     assert ticket.kind == expected
@@ -130,7 +130,7 @@ def test_paused_ticket_wakes(sent: OutboxItem, fresh: Fresh, committed: Any) -> 
     ticket = committed.get(Ticket, fresh(sent).ticket_id)
     ticket.pause(ticket.owner)
     committed.commit()
-    delivery.note_bounce(bounce(sent, token=tokens.bounce_token(sent.id)))
+    bounces.note_bounce(bounce(sent, token=tokens.bounce_token(sent.id)))
     assert ticket.state == "open"
 
 
@@ -139,7 +139,7 @@ def test_bounce_of_an_automatic_answer_makes_no_work(sent: OutboxItem, fresh: Fr
     sent.automatic = True
     ticket.pause(ticket.owner)
     committed.commit()
-    delivery.note_bounce(bounce(sent, token=tokens.bounce_token(sent.id)))
+    bounces.note_bounce(bounce(sent, token=tokens.bounce_token(sent.id)))
     assert sent.message.delivery == "bounced"
     assert ticket.kind == "paused"
 
