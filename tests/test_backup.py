@@ -225,6 +225,7 @@ def test_others_at_the_database_stop_a_restore(backup_file: Path, elsewhere: Any
     engine.dispose()
 
 
+@pytest.mark.fault  # starts engines of its own
 def test_an_embedded_installation_that_does_not_run(backup_file: Path, tmp_path: Path) -> None:
     data = SCRATCH / "embedded"
     try:

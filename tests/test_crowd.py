@@ -209,7 +209,7 @@ def chores(seed: int) -> int:
     dice, done = random.Random(seed), 0
     acts = (
         *(shifts.return_tickets, promises.watch, promises.review, housekeeping.wake_tickets),
-        *(housekeeping.promote_tickets, housekeeping.fold_tallies, outbox_fails, bounces, shifts.mark_absent),
+        *(housekeeping.promote_tickets, housekeeping.fold_tallies, outbox_fails, report_bounces, shifts.mark_absent),
     )
     for _round in range(ROUNDS):
         with refusals():
