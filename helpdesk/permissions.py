@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.orm import joinedload
 
-from helpdesk.db import db
+from helpdesk.db import db, remembered
 from helpdesk.errors import Forbidden, NotFound
 from helpdesk.models.conversation import Conversation
 from helpdesk.models.queue import Queue
@@ -64,6 +64,19 @@ def visible(user: User) -> ColumnElement[bool]:
 def may(user: User, right: Right, queue_id: int) -> bool:
     """Whether `user` holds `right` in the queue."""
     return db.session.scalar(select(queue_ids(user, right).where(_queue_column(user) == queue_id).exists())) or False
+
+
+def rights(user: User, queue_id: int) -> frozenset[Right]:
+    """All rights of `user` in the queue, asked for once in a transaction: for pages, which offer what verbs guard."""
+
+    def read() -> frozenset[Right]:
+        if user.is_administrator:
+            return frozenset(Right) if may(user, Right.SEE, queue_id) else frozenset()
+        held = select(QueueRight.right).join(Membership, Membership.group_id == QueueRight.group_id)
+        here = set(db.session.scalars(held.where(Membership.user_id == user.id, QueueRight.queue_id == queue_id)))
+        return frozenset(right for right in Right if not here.isdisjoint(_ranks(right, user)))
+
+    return remembered(f"rights:{user.id}:{queue_id}", read)
 
 
 def _queue_column(user: User) -> Any:

@@ -32,6 +32,7 @@ def composer(ticket: Ticket, newest_id: int) -> dict[str, Any]:
     channel = reply_channel(ticket.queue, ticket.conversation.channel)
     addressed = channel is not None and can(channel).has_recipients
     kept = draft.recipients if draft else {}
+    refusal = ticket.why_not_answer(current_user) if ticket.kind == Kind.ACTIVE else ""
     return {
         "reply_url": url_for("replies.create", ticket_id=ticket.id),
         "note_url": url_for("replies.note", ticket_id=ticket.id),
@@ -44,12 +45,12 @@ def composer(ticket: Ticket, newest_id: int) -> dict[str, Any]:
         "has_recipients": addressed,
         "to": ", ".join(kept.get("to") or to),
         "cc": ", ".join(kept.get("cc", cc)),
-        "reply_refused": _why_no_reply(ticket, channel, to),
+        "reply_refused": _why_no_reply(ticket, channel, to) or refusal,
         "beside_url": url_for("dialogs.show", name="beside", ticket_id=ticket.id) if may_write_beside(ticket) else None,
         "canned": [{"name": item.name, "body": item.body} for item in canned_replies(ticket)],
         "uploads": uploads(draft.attachments) if draft else [],
         "presence": "",
-        **_ways_in(ticket),
+        **(_ways_in(ticket) if refusal else {}),
     }
 
 
@@ -60,8 +61,6 @@ def uploads(files: Iterable[Attachment]) -> list[dict[str, Any]]:
 
 def _ways_in(ticket: Ticket) -> dict[str, str | None]:
     """How somebody who may not answer comes to: take a ticket that is nobody's, else join its owner or take it over."""
-    if ticket.kind != Kind.ACTIVE or not ticket.why_not_answer(current_user):
-        return {}
     if ticket.owner_id is None:
         return {"take_url": url_if("claims.take", ticket_id=ticket.id)}
     return {
@@ -90,7 +89,7 @@ def _why_no_reply(ticket: Ticket, channel: Channel | None, to: list[str]) -> str
         )
     if not to and can(channel).has_recipients:
         return _("No address of the customer is known, so nothing can be sent. Add one on their page.")
-    return ticket.why_not_answer(current_user)
+    return ""
 
 
 def answer_to(ticket: Ticket) -> list[str]:

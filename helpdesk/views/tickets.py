@@ -97,7 +97,7 @@ def seen_version(ticket_id: int) -> str:
 
 def may_work(ticket: Ticket) -> bool:
     """Whether the signed-in user may change the ticket."""
-    return permissions.may(current_user, Right.WORK, ticket.queue_id)
+    return Right.WORK in permissions.rights(current_user, ticket.queue_id)
 
 
 def page_context(ticket: Ticket) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def page_context(ticket: Ticket) -> dict[str, Any]:
 
 def bar_context(ticket: Ticket, works: bool) -> dict[str, Any]:
     """What `_bar.html` expects. A ticket that stands in line changes its place with the whole queue."""
-    supervises = works and permissions.may(current_user, Right.SUPERVISE, ticket.queue_id)
+    supervises = works and Right.SUPERVISE in permissions.rights(current_user, ticket.queue_id)
     topics, version = f"ticket:{ticket.id}", seen_version(ticket.id)
     if ticket.kind == Kind.ACTIVE and ticket.owner_id is None:
         topics += f" queue:{ticket.queue_id}"
@@ -182,7 +182,8 @@ def card_context(ticket: Ticket, works: bool) -> dict[str, Any]:
 def _beside(ticket: Ticket) -> dict[str, Any]:
     """The list in the pane beside: the line of the ticket's queue; my tickets when it is mine, or its queue hidden."""
     now = clock.now()
-    if ticket.owner_id == current_user.id or not permissions.may(current_user, Right.SEE, ticket.queue_id):
+    sees = Right.SEE in permissions.rights(current_user, ticket.queue_id)
+    if ticket.owner_id == current_user.id or not sees:
         page, title = owned_by(current_user, limit=30), _("My tickets")
         url, topics = url_for("queues.mine", current=ticket.id), f"user:{current_user.id}"
         return {
