@@ -74,6 +74,7 @@ class Ticket(Ruled, Owned, Spoken, Accompanied, Promised, Model):
             ),
         ),
         Index("ix_tickets_queue_kind", "queue_id", "kind", "id"),
+        Index("ix_tickets_queue_id_id", "queue_id", "id"),
         Index("ix_tickets_conversation_id_id", "conversation_id", "id"),
         Index("ix_tickets_customer_id_id", "customer_id", "id"),
         Index("ix_tickets_arrived_at", "arrived_at", postgresql_using="brin", postgresql_with={"pages_per_range": 16}),
