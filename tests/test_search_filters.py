@@ -129,3 +129,15 @@ def test_strange_characters_find_nothing_and_break_nothing(session, cast, typed)
     for name in NAMES:
         with contextlib.suppress(Refused):
             assert find_tickets(cast.ann, f"{name}:{typed.split()[-1]}").hits == []
+
+
+@pytest.mark.parametrize("typed", ["from:eve@customer.example", "to:eve@customer.example"])
+def test_what_is_hidden_takes_no_place_among_what_is_met(session, make, cast, monkeypatch, typed):
+    eve = make.customer("Ева", "eve@customer.example")
+    seen = make.ticket(cast.support, customer=eve)
+    index_message(make.hear(seen, "Код"))
+    for _number in range(3):
+        index_message(make.hear(make.ticket(cast.billing, customer=eve), "Счёт"))
+    session.flush()
+    monkeypatch.setattr("helpdesk.queries.search_filters.MOST_MET", 1)
+    assert ids(cast.ann, typed) == {seen.id}

@@ -32,7 +32,7 @@ from helpdesk.models import (
 from helpdesk.models.message import Message, MessageKind
 from helpdesk.models.ticket.states import KIND, Kind
 from helpdesk.numbers import number_key
-from helpdesk.permissions import queue_ids
+from helpdesk.permissions import queue_ids, visible
 from helpdesk.queries.search_terms import customer_ids, tsquery
 from helpdesk.search_text import terms
 
@@ -164,8 +164,10 @@ def _from(user: User, value: str) -> ColumnElement[bool]:
     senders = (
         select(Message.ticket_id)
         .join(SearchDocument, and_(SearchDocument.kind == "message", SearchDocument.ref_id == Message.id))
+        .join(Ticket, Ticket.id == Message.ticket_id)
         .where(SearchDocument.tsv.op("@@")(sent), Message.kind == MessageKind.INBOUND)
-        .where(or_(*said_so))
+        .where(or_(*said_so), visible(user))  # here already: what is hidden must not use up what may be met
+        .order_by(Message.id.desc())
     )
     return Ticket.id.in_(senders.limit(MOST_MET))
 
@@ -176,7 +178,12 @@ def _to(user: User, value: str) -> ColumnElement[bool]:
     if "@" not in value:
         raise Refused(_("After “to:” stands a mail address, its beginning, or a day such as 2026-03-31."))
     address = func.lower(Participant.address)
-    there = select(Participant.conversation_id).where(address.startswith(value.lower(), autoescape=True))
+    there = (
+        select(Participant.conversation_id)
+        .join(Ticket, Ticket.conversation_id == Participant.conversation_id)
+        .where(address.startswith(value.lower(), autoescape=True), visible(user))
+        .order_by(Participant.id.desc())
+    )
     return Ticket.conversation_id.in_(there.limit(MOST_MET))
 
 
