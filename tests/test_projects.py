@@ -1,7 +1,7 @@
 """Projects: brands with their own texts, queues and people."""
 
 from helpdesk.customer_texts import FOOTER, SIGNATURE, closing
-from helpdesk.models import CustomerText, Message, Project, Queue, QueueRight
+from helpdesk.models import CustomerText, Message, Project, Queue, QueueRight, Right
 from queues.letters import language_of
 from tests.clients import sign_in
 
@@ -65,3 +65,18 @@ def test_the_language_of_a_customer_can_be_told(app, session, make, cast):
     assert eve.language == "uk"
     assert ann.post(f"/customers/{eve.id}", data={**given, "version": eve.version, "language": "xx"}).status_code == 303
     assert eve.language is None
+
+
+def test_queues_of_several_projects_say_whose_they_are(app, session, make, cast):
+    page = sign_in(app, cast.ann).get("/queues").get_data(as_text=True)
+    assert "ПР" not in page
+    project = Project(name="Причал", mark="ПР")
+    session.add(project)
+    session.flush()
+    queue = make.queue("Пристань")
+    queue.project = project
+    session.flush()
+    make.allow(make.group("Пристань", cast.ann), queue, Right.WORK)
+    page = sign_in(app, cast.ann).get("/queues").get_data(as_text=True)
+    assert '<span class="rail-text chip">ПР</span>' in page
+    assert '<span class="clip">Причал</span>' in page

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, String, and_, cast, func, literal, select
 
 from helpdesk.db import db, remembered
-from helpdesk.models import Channel, Queue, Tally, Ticket, User
+from helpdesk.models import Channel, Project, Queue, Tally, Ticket, User
 from helpdesk.models.ticket.states import Priority
 from helpdesk.permissions import queue_ids
 from helpdesk.queries.line import waiting
@@ -17,13 +17,18 @@ LINE_CLASSES = (0, *Priority.ALL)
 
 @dataclass(frozen=True)
 class QueueFigures:
-    """What the rail shows of one queue; `oldest_at` is the clock of whoever waits longest, None when nobody does."""
+    """What the rail shows of one queue; `oldest_at` is the clock of whoever waits longest, None when nobody does.
+
+    `project` and `mark` name its project, for those who work for several.
+    """
 
     queue_id: int
     name: str
     waiting: int
     active: int
     oldest_at: datetime | None
+    project: str
+    mark: str
 
 
 @dataclass(frozen=True)
@@ -66,14 +71,20 @@ def figures_of_queues(condition: ColumnElement[bool]) -> list[QueueFigures]:
     """Figures of the queues that meet a condition, in alphabetical order, by one query."""
     sums = _sums("queue:", Queue.id)
     query = (
-        select(Queue.id, Queue.name, sums.c.waiting, sums.c.active, _oldest_waiting())
+        select(Queue.id, Queue.name, sums.c.waiting, sums.c.active, _oldest_waiting(), Project.name, Project.mark)
+        .join(Project, Project.id == Queue.project_id)
         .join(sums, literal(True))
         .where(condition)
         .order_by(func.sort_key(Queue.name), Queue.id)
     )
     return [
-        QueueFigures(row[0], row[1], int(row[2] or 0), int(row[3] or 0), row[4]) for row in db.session.execute(query)
+        QueueFigures(row[0], row[1], int(row[2] or 0), int(row[3] or 0), *row[4:]) for row in db.session.execute(query)
     ]
+
+
+def of_several_projects(figures: list[QueueFigures]) -> bool:
+    """Whether these queues belong to more than one project, so that a queue's name alone may not say which it is."""
+    return len({figure.project for figure in figures}) > 1
 
 
 def ledgers(channel_ids: Select[Any] | list[int]) -> dict[int, Ledger]:

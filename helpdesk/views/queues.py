@@ -9,7 +9,7 @@ from flask_login import current_user, login_required
 
 from helpdesk import clock, permissions, words
 from helpdesk.models import Queue, Right
-from helpdesk.queries.counters import queue_figures
+from helpdesk.queries.counters import of_several_projects, queue_figures
 from helpdesk.queries.lists import View, of_queue, owned_by
 from helpdesk.shell import url_if
 from helpdesk.views import shapes
@@ -137,7 +137,7 @@ def _empty(view: View) -> dict[str, str]:
 
 def _tiles() -> dict[str, object]:
     figures = queue_figures(current_user)
-    now = clock.now()
+    now, several = clock.now(), of_several_projects(figures)
     owned = [row.queue_id for row in owned_by(current_user, limit=500).rows]
     return {
         "queues": [
@@ -150,6 +150,7 @@ def _tiles() -> dict[str, object]:
                 "oldest_tone": shapes.tone(figure.oldest_at, now),
                 "mine": owned.count(figure.queue_id),
                 "take_url": url_if("claims.take_next_of", queue_id=figure.queue_id),
+                "project_name": figure.project if several else "",
             }
             for figure in figures
         ],

@@ -8,7 +8,7 @@ from flask_babel import lazy_gettext as _l
 from flask_login import current_user, login_required
 
 from helpdesk import clock
-from helpdesk.queries.counters import QueueFigures, queue_figures
+from helpdesk.queries.counters import QueueFigures, of_several_projects, queue_figures
 from helpdesk.shell import NavItem, add_nav, url_if
 from helpdesk.views import shapes
 
@@ -17,12 +17,13 @@ pages = Blueprint("rail", __name__)
 
 def rail_context(figures: list[QueueFigures]) -> dict[str, Any]:
     """What `_rail_queues.html` expects."""
-    now = clock.now()
+    now, several = clock.now(), of_several_projects(figures)
     return {
         "rail_queues": [
             {
                 "id": figure.queue_id,
                 "name": figure.name,
+                "mark": figure.mark if several else "",
                 "url": url_for("queues.show", queue_id=figure.queue_id),
                 "waiting": figure.waiting,
                 "late": shapes.tone(figure.oldest_at, now) == "late",
