@@ -2,7 +2,6 @@
 
 import random
 import re
-import threading
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,7 +16,6 @@ from helpdesk.models import (
     Calendar,
     CalendarVersion,
     Event,
-    Notice,
     Organisation,
     Reply,
     State,
@@ -302,84 +300,6 @@ def test_a_calendar_that_never_opens_has_no_due_time(make: Any, cast: Any, sessi
     assert promise(ticket, "solution").is_open and ticket.due_at is None
 
 
-def test_warning_then_breach_tell_owner_and_supervisor_once(make: Any, cast: Any, session: Any, at: Any) -> None:
-    target(session, solution_seconds=10 * HOUR, warn_percent=80)
-    at(2026, 6, 5, 10)
-    ticket = make.ticket(cast.support, minutes_ago=0)
-    ticket.claim(cast.ann)
-    due = ticket.due_at
-    session.commit()
-    assert promises.watch() == 0
-    at(2026, 6, 5, 18, 1)
-    assert promises.watch() == 1
-    assert promises.watch() == 0
-    at(2026, 6, 5, 23)
-    assert promises.watch() == 1
-    assert promises.watch() == 0
-    session.refresh(ticket)
-    assert promise(ticket, "solution").breached_at == due  # at its time, however late the look was
-    told = session.execute(select(Notice.user_id, Notice.kind).order_by(Notice.id)).tuples().all()
-    assert sorted(told) == sorted(
-        (user.id, kind) for kind in ("promise.warned", "promise.breached") for user in (cast.ann, cast.sue)
-    )
-    check_history(session)
-
-
-def test_what_is_answered_in_time_is_not_warned_of(make: Any, cast: Any, session: Any, at: Any) -> None:
-    target(session, first_seconds=10 * HOUR)
-    at(2026, 6, 5, 10)
-    ticket = make.ticket(cast.support, minutes_ago=0)
-    ticket.claim(cast.ann)
-    ticket.reply(cast.ann, Reply("Здравствуйте!"))
-    paused = make.ticket(cast.support, minutes_ago=0)
-    paused.pause(cast.ann)
-    session.commit()
-    at(2026, 6, 7, 10)
-    assert promises.watch() == 0
-
-
-def test_escalation_raises_moves_and_tells_with_the_breach_as_its_cause(
-    make: Any, cast: Any, session: Any, at: Any
-) -> None:
-    target(
-        session,
-        queue_id=cast.support.id,
-        first_seconds=HOUR,
-        at_warning={"raise": "one"},
-        at_breach={"raise": "urgent", "queue_id": cast.billing.id, "group_id": cast.back.id},
-    )
-    at(2026, 6, 5, 10)
-    ticket = make.ticket(cast.support, minutes_ago=0)
-    session.commit()
-    at(2026, 6, 5, 10, 55)
-    promises.watch()
-    session.refresh(ticket)
-    assert ticket.priority == 2
-    at(2026, 6, 5, 11, 5)
-    promises.watch()
-    session.refresh(ticket)
-    assert ticket.priority == 1 and ticket.queue_id == cast.billing.id
-    breach = session.scalars(select(Event).where(Event.kind == "promise.breached")).one()
-    caused = session.scalars(select(Event.kind).where(Event.cause_id == breach.id)).all()
-    assert {"ticket.field", "ticket.moved"} <= set(caused)
-    assert cast.carl.id in session.scalars(select(Notice.user_id).where(Notice.kind == "promise.breached")).all()
-    check_history(session)
-
-
-def test_two_targets_that_move_to_each_other_stop_by_themselves(make: Any, cast: Any, session: Any, at: Any) -> None:
-    for here, there in ((cast.support, cast.billing), (cast.billing, cast.support)):
-        target(session, queue_id=here.id, solution_seconds=HOUR, at_breach={"queue_id": there.id})
-    at(2026, 6, 5, 10)
-    ticket = make.ticket(cast.support, minutes_ago=0)
-    session.commit()
-    for hour in range(12, 20):
-        at(2026, 6, 5, hour)
-        promises.watch()
-    moves = session.scalars(select(Event).where(Event.ticket_id == ticket.id, Event.kind == "ticket.moved")).all()
-    assert len(moves) == 1
-    check_history(session)
-
-
 def statements(call: Any) -> int:
     sent: list[str] = []
 
@@ -496,34 +416,6 @@ def _live(dice: random.Random, session: Any, make: Any, cast: Any, ticket: Ticke
         case "switch":
             spare.active = not spare.active
             change_book()
-
-
-def test_two_runs_at_once_break_each_promise_once(app: Any, make_committed: Any, committed: Any) -> None:
-    cast = make_committed.cast()
-    committed.add(Target(first_seconds=600, at_breach={"raise": "one"}))
-    committed.flush()
-    tickets = [make_committed.ticket(cast.support, minutes_ago=30) for _number in range(8)]
-    committed.commit()
-    ids = [ticket.id for ticket in tickets]
-    begin = threading.Barrier(3)
-
-    def run() -> None:
-        with app.app_context():
-            begin.wait()
-            promises.watch()
-
-    threads = [threading.Thread(target=run) for _number in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    promises.watch()  # whatever was locked by the other run at its turn
-    committed.expire_all()
-    breaches = committed.scalars(select(Event.ticket_id).where(Event.kind == "promise.breached")).all()
-    assert sorted(breaches) == ids
-    assert set(committed.scalars(select(Ticket.priority))) == {2}
-    assert len(committed.scalars(select(Notice).where(Notice.user_id == cast.sue.id)).all()) == len(ids)
-    check_history(committed)
 
 
 def test_a_customers_new_organisation_brings_its_contract(make: Any, cast: Any, session: Any, at: Any) -> None:
