@@ -22,10 +22,11 @@ PLACEHOLDER = re.compile(r"%\((\w+)\)[sdf]")
 
 # Words that are the same in every language: names, and signs made of letters.
 NAMES = set(re.findall(r"\S+", """
-    Helpdesk IMAP SMTP LMTP TLS STARTTLS DKIM SPF DMARC OAuth TOTP URL API JSON CSV XLSX HTML UTC ID IP OK CC BCC
+    Helpdesk Re IMAP SMTP LMTP TLS STARTTLS DKIM SPF DMARC OAuth TOTP URL API JSON CSV XLSX HTML UTC ID IP OK CC BCC
     Message-ID Telegram Asterisk AMI PBX PostgreSQL Valkey Redis Python Ctrl Alt Shift Enter Esc Tab
     English Русский Українська
 """))  # fmt: skip
+SAMPLE = re.compile(r"\S*(?:@|://|#\d|\.json)\S*")  # addresses and marks are the same in every language
 READ_ALOUD = {"title", "placeholder", "aria-label", "alt", "aria-description", "label"}
 
 
@@ -89,19 +90,24 @@ class _Text(HTMLParser):
         self.silent = 0
 
     def handle_starttag(self, tag, attrs):
-        if tag in {"script", "style", "code", "kbd"}:
+        if tag in {"script", "style", "code", "kbd"} or _is_sample(tag, dict(attrs)):
             self.silent += 1
         is_button = tag == "input" and dict(attrs).get("type") in {"submit", "button", "reset"}
         spoken = READ_ALOUD | ({"value"} if is_button else set())
         self.found += [(self.getpos()[0], value) for name, value in attrs if name in spoken and value]
 
     def handle_endtag(self, tag):
-        if tag in {"script", "style", "code", "kbd"} and self.silent:
+        if tag in {"script", "style", "code", "kbd", "textarea"} and self.silent:
             self.silent -= 1
 
     def handle_data(self, data):
         if not self.silent:
             self.found.append((self.getpos()[0], data))
+
+
+def _is_sample(tag, attributes) -> bool:
+    """Whether an element shows something for a shell or a program."""
+    return tag == "textarea" and "font-monospace" in (attributes.get("class") or "")
 
 
 def unmarked(template: str) -> list[tuple[int, str]]:
@@ -114,7 +120,7 @@ def unmarked(template: str) -> list[tuple[int, str]]:
     reader.feed(bare)
     seen = []
     for line, text in reader.found:
-        text = re.sub(r'[\w-]+="[^"]*"', "", text)  # attributes that a macro makes
+        text = SAMPLE.sub("", re.sub(r'[\w-]+="[^"]*"', "", text))  # attributes that a macro makes
         words = re.findall(r"[^\W\d_](?:[\w-]*\w)?", text)
         if any(len(word) > 1 and word not in NAMES for word in words):
             seen.append((line, " ".join(text.split())))
