@@ -191,6 +191,7 @@ def _without_names(say: Callable[[Payload], str]) -> Callable[[Payload, Names], 
 
 TEXTS: dict[str, Callable[[Payload, Names], str]] = {
     "ticket.opened": _opened,
+    "ticket.imported": lambda p, n: f"{_('Number in the former system')}: {p['former_number']}",
     "message.inbound": lambda p, n: {
         "human": _("The customer wrote"),
         "call": _("News of a phone call"),
