@@ -9,7 +9,7 @@ import pytest
 
 from helpdesk import bodies
 from helpdesk.auth import cookie_name
-from tests.test_live import desk, web  # noqa: F401 - a fixture
+from tests.test_live_streams import desk, web  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.fault
 

@@ -45,7 +45,10 @@ def furnish(password: str) -> list[str]:
         user.availability = Availability.AVAILABLE
         user.groups = [groups[team] for team in teams]
         db.session.add(user)
-    queues = {name: Queue(project_id=project.id, name=name, signature=SIGNATURE, owner_away=OwnerAway.OWNER) for name in QUEUES}
+    queues = {
+        name: Queue(project_id=project.id, name=name, signature=SIGNATURE, owner_away=OwnerAway.OWNER)
+        for name in QUEUES
+    }
     db.session.add_all(queues.values())
     db.session.flush()
     for name, team in QUEUES.items():

@@ -13,7 +13,7 @@ from helpdesk.db import db
 from helpdesk.models import InboundEvent
 from tests.factories import Factories
 from tests.http.conftest import SECRET, message, open_door
-from tests.test_live import desk, web  # noqa: F401 - a fixture
+from tests.test_live_streams import desk, web  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.fault
 
