@@ -43,7 +43,7 @@ def parse_hours(text: str) -> Intervals:
 def _interval(part: str) -> list[int]:
     match = _INTERVAL.fullmatch(part)
     if match is None:
-        raise Refused(_("“%(text)s” are no hours. Write them like 9:00-18:00.", text=part[:60]))
+        raise Refused(_("“%(text)s” is not a time such as 9:00-18:00.", text=part[:60]))
     start, end = _minutes(match[1], match[2]), _minutes(match[3], match[4])
     if start >= DAY_MINUTES or end > DAY_MINUTES or int(match[2] or 0) > 59 or int(match[4] or 0) > 59:
         raise Refused(_("“%(text)s” is not a time of day.", text=part[:60]))
@@ -89,7 +89,7 @@ def _day(text: str) -> date:
         day, month, year = (int(part) for part in text.split("."))
         return date(year, month, day)
     except ValueError as error:
-        raise Refused(_("“%(text)s” is no date. Write it like 2026-12-31.", text=text)) from error
+        raise Refused(_("“%(text)s” is not a date. Write it like 2026-12-31.", text=text)) from error
 
 
 def _hours_and_name(text: str) -> tuple[Intervals, str]:

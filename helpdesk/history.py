@@ -135,7 +135,7 @@ def _cause(code: str) -> str:
         "forward answered": _("a forwarded message was answered"),
         "time": _("the time was over"),
         "by hand": _("by hand"),
-        "not spam": _("it is no spam"),
+        "not spam": _("not spam"),
         "spam: rule": _("a rule said so"),
         "spam: blocked": _("the sender is blocked"),
         "spam: server": _("the mail server marked it"),

@@ -109,9 +109,9 @@ def _parse(url: str) -> httpx.URL:
         usable = target.scheme in {"http", "https"} and bool(target.raw_host) and not target.userinfo
         usable = usable and (target.port is None or 0 < target.port < 65536)
     except (httpx.InvalidURL, ValueError) as error:
-        raise outbound.OutboundRefused(_("%(url)s is no web address.", url=url)) from error
+        raise outbound.OutboundRefused(_("%(url)s is not a web address.", url=url)) from error
     if not usable:
-        raise outbound.OutboundRefused(_("%(url)s is no web address.", url=url))
+        raise outbound.OutboundRefused(_("%(url)s is not a web address.", url=url))
     return target
 
 

@@ -101,7 +101,7 @@ def _changed(payload: Payload) -> str:
     named = {"what": kind_name(payload["promise"]), "why": str(CHANGES.get(payload["why"], payload["why"]))}
     if payload.get("due_at"):
         return _("%(what)s: now due %(due)s (%(why)s)", due=_moment(payload["due_at"]), **named)
-    return _("%(what)s counted anew (%(why)s)", **named)
+    return _("%(what)s counted again (%(why)s)", **named)
 
 
 def _cancelled(payload: Payload) -> str:

@@ -32,7 +32,7 @@ COMMON_HEADERS = (
     "X-Priority", "X-Mailer", "X-Spam-Status", "X-Spam-Score", "Authentication-Results", "Delivered-To",
 )  # fmt: skip
 FATES = {
-    "": _l("Nothing special"),
+    "": _l("Leave as it is"),
     "trusted": _l("Never spam: no mark, no block and no flood counts"),
     "spam": _l("File it as spam"),
     "drop": _l("Leave it out: no ticket, only a line in the ledger"),

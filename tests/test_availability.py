@@ -48,7 +48,7 @@ def test_nobody_is_available_who_does_not_work_here(cast: Any) -> None:
 
 def test_the_switch(app: Any, cast: Any, session: Any) -> None:
     ann = sign_in(app, cast.ann)
-    assert "You are away" not in ann.get("/queues").text
+    assert "You have been away" not in ann.get("/queues").text
     assert "Training" in ann.get("/availability", headers={"HX-Request": "true"}).text
     answer = ann.post(
         "/availability",
@@ -57,7 +57,7 @@ def test_the_switch(app: Any, cast: Any, session: Any) -> None:
     )
     assert answer.location == "/queues?x=1"
     page = ann.get("/queues").text
-    assert "You are away: &lt;b&gt;Обед&lt;/b&gt;" in page
+    assert "You have been away since" in page and ": &lt;b&gt;Обед&lt;/b&gt;" in page
     assert "I am back" in page
     assert ann.post("/availability", data={"state": "gone"}).status_code == 422
     refused = ann.post("/availability", data={"state": "away"}, headers={"Referer": "http://localhost/claims"})

@@ -152,7 +152,7 @@ def _customer(_user: User, value: str) -> ColumnElement[bool]:
 def _number(_user: User, value: str) -> ColumnElement[bool]:
     key = number_key(value)
     if not key:
-        raise Refused(_("“%(value)s” is no ticket number.", value=value))
+        raise Refused(_("“%(value)s” is not a ticket number.", value=value))
     return Ticket.number_key.contains(key, autoescape=True)
 
 

@@ -43,7 +43,7 @@ class AvailabilityForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no typ
         _l("Minutes without an open page until somebody counts as gone"), [InputRequired(), NumberRange(2, 600)]
     )
     away_reasons = TextAreaField(
-        _l("Reasons to be away, one a line"),
+        _l("Reasons to be away, one per line"),
         [Length(max=3000)],
         description=_l(
             "Offered to everybody; other words can be typed. Break, Lunch, Training and Meeting are shown in each "

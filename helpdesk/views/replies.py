@@ -69,7 +69,7 @@ def forward(ticket_id: int) -> ResponseReturnValue:
     original = _message(ticket, request.form.get("message_id", type=int))
     to = addresses("to")
     if not to:
-        raise Refused(_("Say to whom the message shall be forwarded."))
+        raise Refused(_("Say to whom the message should be forwarded."))
     words = request.form.get("body", "").strip()
     ticket.reply(current_user, Reply(body=words or _("See below."), to=to, forwards_id=original.id))
     db.session.flush()

@@ -54,7 +54,7 @@ def rescue_many() -> ResponseReturnValue:
     """Put the chosen tickets back into their lines; those that cannot be are named."""
     ids = sorted(chosen_ids("ticket_id"))[: reading.PAGE]
     if not ids:
-        raise Refused(_("Choose the tickets that are no spam."))
+        raise Refused(_("Choose the tickets that are not spam."))
     chosen = select(Ticket.conversation_id).where(Ticket.id.in_(ids), permissions.visible(current_user))
     lock_conversations(list(db.session.scalars(chosen)))
     done, refused = 0, []

@@ -83,5 +83,5 @@ def _until() -> datetime | None:
     try:
         local = datetime.fromisoformat(request.form.get("until", ""))
     except ValueError as error:
-        raise Refused(_("Choose until when the ticket shall wait.")) from error
+        raise Refused(_("Choose until when the ticket should wait.")) from error
     return local.replace(tzinfo=ZoneInfo(current_user.time_zone))

@@ -23,7 +23,7 @@ def show() -> ResponseReturnValue:
     """Queues with who waits, and people with what they have in hand; kept up to date while it is open."""
     user = me()
     if not supervises(user):
-        raise Forbidden(_("You look after no queue. A right to supervise is given in the group's settings."))
+        raise Forbidden(_("You supervise no queue. A right to supervise is given in the group's settings."))
     clock.hold()
     queues, people = watched_queues(user), owners(user)
     topics = " ".join([f"user:{user.id}", *(f"queue:{watch.figures.queue_id}" for watch in queues)])

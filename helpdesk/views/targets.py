@@ -139,7 +139,7 @@ def save(target_id: int) -> ResponseReturnValue:
 def remove(target_id: int) -> ResponseReturnValue:
     """Switch a target off."""
     remove_target(me(), _target(target_id))
-    auth.told(_("The target holds no more. Open tickets are counted anew."))
+    auth.told(_("The target no longer applies. Open tickets are counted again."))
     return redirect(url_for("targets.index"), 303)
 
 
@@ -199,7 +199,7 @@ def _save(target: Target) -> ResponseReturnValue:
         save_target(me(), target, values)
     except Refused as error:
         return _page(target, form, error.message), 422
-    auth.told(_("Saved. Open tickets are counted anew within a minute."))
+    auth.told(_("Saved. Open tickets are counted again within a minute."))
     return redirect(url_for("targets.index"), 303)
 
 

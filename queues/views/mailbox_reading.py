@@ -98,7 +98,7 @@ def look(channel: Channel) -> tuple[Survey | None, str]:
     try:
         settings = MailboxSettings(**{"address": channel.address, **channel.settings})
     except ValidationError:
-        return None, _("The settings of this mailbox cannot be used. Save them anew.")
+        return None, _("The settings of this mailbox cannot be used. Save them again.")
     db.session.commit()
     try:
         return survey(settings, secrets), ""

@@ -125,7 +125,7 @@ def _condition(line: Line) -> Condition | None:
         line.fault = {
             Feature.SENDER: _("Write addresses, @domains or patterns with *, separated by commas."),
             Feature.RECIPIENT: _("Write addresses, @domains or patterns with *, separated by commas."),
-            Feature.HEADER: _("Write the name of a header, a colon, and what it shall contain."),
+            Feature.HEADER: _("Write the name of a header, a colon, and what it should contain."),
             Feature.SIZE: _("Write a number of kilobytes."),
             Feature.SPAM_SCORE: _("Write a number, such as 5 or 7.5."),
             Feature.ORGANISATION: _("There is no organisation of this name."),
@@ -151,7 +151,7 @@ def _actions(form: RuleForm) -> Actions | None:
         elif "request_type" in wrong:
             form.faults.append(_("The type has up to 100 characters."))
         else:
-            form.faults.append(_("Say what the rule shall do: at least one thing."))
+            form.faults.append(_("Say what the rule should do: at least one thing."))
         return None
 
 

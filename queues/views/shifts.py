@@ -119,7 +119,7 @@ def set_availability(user_id: int) -> ResponseReturnValue:
 def _person(user_id: int) -> User:
     """Somebody of the queues that I look after; people of other teams are none of my business."""
     if not supervises(me()):
-        raise Forbidden(_("You look after no queue. A right to supervise is given in the group's settings."))
+        raise Forbidden(_("You supervise no queue. A right to supervise is given in the group's settings."))
     person = db.session.get(User, user_id)
     if person is None or not looks_after(me(), person):
         raise NotFound(_("There is no such person."))

@@ -36,7 +36,7 @@ def test_spam_is_one_key_and_comes_back(ann: Page, world: World, layout: str, ke
     expect(ann.get_by_text("is marked as spam")).to_be_visible()
     ann.goto("/spam")
     ann.get_by_role("row", name=re.compile(subject)).get_by_role("checkbox").check()
-    ann.get_by_role("button", name="The chosen ones are no spam").click()
+    ann.get_by_role("button", name="Not spam").click()
     expect(ann.get_by_text("1 ticket is back in line.")).to_be_visible()
 
 
