@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from flask_babel import format_timedelta, gettext, ngettext
+from flask_babel import format_decimal, format_timedelta, gettext, ngettext
 from sqlalchemy import func, select, text
 
 from helpdesk import clock, files
@@ -16,6 +16,7 @@ from helpdesk.queries.counters import figures_of_queues
 from helpdesk.retold import retold
 from queues import cron, lanes, ledger, pause, status
 from queues.channels import adapter_for, adapters
+from queues.chore_names import chore_name
 from queues.findings import Check, Finding, Level
 from queues.secrets import StoredSecrets
 
@@ -66,8 +67,8 @@ def clocks() -> Iterator[Finding]:
         yield Finding("clock", Level.OK, _("This machine and the database agree about the time."))
         return
     level = Level.FAULT if abs(off) > CLOCK_WRONG else Level.WARNING
-    words = _("The clock of this machine is %(seconds)s s away from the database's.", seconds=round(off, 1))
-    yield Finding("clock", level, words, _("Let NTP set the clocks of both machines."))
+    words = _("The clock of this machine is %(seconds)s s away from the database's.", seconds=_number(round(off, 1)))
+    yield Finding("clock", level, words, _("Set the clocks of both machines with NTP."))
 
 
 def store() -> Iterator[Finding]:
@@ -103,23 +104,25 @@ def _channel(row: status.ChannelStatus, now: datetime) -> Iterator[Finding]:
             "mail",
             Level.FAULT,
             f"{name}: {error}",
-            _("Put the keyring of this database back, or type the passwords anew."),
+            _("Put the keyring of this database back, or type the passwords again."),
         )
     if not row.ledger.balanced:
-        words = _("%(name)s: what was received is not what became of it.", name=name)
+        words = _("%(name)s: the numbers of received and processed mails differ.", name=name)
         yield Finding("mail", Level.FAULT, words, _("Look at the status page, and report this."))
     if row.ledger.quarantined:
         words = ngettext(
-            "%(name)s: %(num)s mail could not be understood.", "%(name)s: %(num)s mails could not be understood.",
-            row.ledger.quarantined, name=name,
+            "%(name)s: %(count)s mail could not be understood.", "%(name)s: %(count)s mails could not be understood.",
+            row.ledger.quarantined, count=_number(row.ledger.quarantined), name=name,
         )  # fmt: skip
         yield Finding("mail", Level.WARNING, words, _("Open “Quarantine”: try them again, or leave them out."))
     if row.parked:
         worst = db.session.scalar(select(ParkedMail.last_error).where(ParkedMail.channel_id == channel.id).limit(1))
-        words = _(
+        words = ngettext(
+            "%(name)s: %(count)s mail cannot be fetched (%(words)s).",
             "%(name)s: %(count)s mails cannot be fetched (%(words)s).",
+            row.parked,
+            count=_number(row.parked),
             name=name,
-            count=row.parked,
             words=retold(worst or ""),
         )
         yield Finding(
@@ -127,11 +130,11 @@ def _channel(row: status.ChannelStatus, now: datetime) -> Iterator[Finding]:
         )
     if row.oldest_at and now - row.oldest_at > LATE_WORK:
         words = _(
-            "%(name)s: a mail has been waiting to be understood for %(time)s.",
+            "%(name)s: a mail has been waiting to be processed for %(time)s.",
             name=name,
             time=_lasting(now - row.oldest_at),
         )
-        yield Finding("mail", Level.FAULT, words, _("Look whether the worker `intake` runs."))
+        yield Finding("mail", Level.FAULT, words, _("Check that the worker `intake` is running."))
     if not channel.enabled or channel.kind not in adapters() or not adapter_for(channel.kind).listens(channel.settings):
         return
     if channel.last_error:
@@ -139,9 +142,12 @@ def _channel(row: status.ChannelStatus, now: datetime) -> Iterator[Finding]:
             "mail", Level.FAULT, f"{name}: {retold(channel.last_error)}", _("Check the settings on the channel’s page.")
         )
     elif channel.last_contact_at is None or now - channel.last_contact_at > SILENT_CHANNEL:
-        since = _lasting(now - channel.last_contact_at) if channel.last_contact_at else _("ever")
-        words = _("%(name)s: nobody has spoken with its server for %(time)s.", name=name, time=since)
-        yield Finding("mail", Level.FAULT, words, _("Look whether the process `listen` runs."))
+        if channel.last_contact_at:
+            silent = _lasting(now - channel.last_contact_at)
+            words = _("%(name)s: no contact with its server for %(time)s.", name=name, time=silent)
+        else:
+            words = _("%(name)s: there has been no contact with its server yet.", name=name)
+        yield Finding("mail", Level.FAULT, words, _("Check that the process `listen` is running."))
 
 
 def connections() -> Iterator[Finding]:
@@ -177,17 +183,22 @@ def queues() -> Iterator[Finding]:
         if row.active and row.queue_id not in open_ids:
             problems = True
             words = ngettext(
-                "%(num)s ticket lies in the closed queue %(name)s.",
-                "%(num)s tickets lie in the closed queue %(name)s.",
+                "%(count)s ticket is in the closed queue %(name)s.",
+                "%(count)s tickets are in the closed queue %(name)s.",
                 row.active,
+                count=_number(row.active),
                 name=row.name,
             )
             yield Finding("queues", Level.WARNING, words, _("Open the queue again, or move its tickets."))
         elif row.queue_id in open_ids and row.queue_id not in manned:
             problems = True
             level = Level.FAULT if row.active else Level.WARNING
-            words = _(
-                "Nobody works in the queue %(name)s; %(count)s tickets wait there.", name=row.name, count=row.waiting
+            words = ngettext(
+                "Nobody works in the queue %(name)s; %(count)s ticket is waiting there.",
+                "Nobody works in the queue %(name)s; %(count)s tickets are waiting there.",
+                row.waiting,
+                count=_number(row.waiting),
+                name=row.name,
             )
             yield Finding("queues", level, words, _("Give a group the right to work in it."))
         if row.oldest_at and now - row.oldest_at > LATE_TICKET:
@@ -204,7 +215,7 @@ def workers() -> Iterator[Finding]:
     living, now = status.workers(), clock.now()
     for lane in lanes.LANES if living is not None else ():
         if not living or not living.get(lane):
-            words = _("No worker of the lane %(lane)s lives.", lane=lane)
+            words = _("No worker is running for the lane %(lane)s.", lane=lane)
             yield Finding(
                 "workers",
                 Level.FAULT,
@@ -212,16 +223,22 @@ def workers() -> Iterator[Finding]:
                 _("Start `helpdesk worker %(lane)s`, or `helpdesk crew` for all.", lane=lane),
             )
         else:
-            yield Finding("workers", Level.OK, _("%(lane)s: %(count)s workers.", lane=lane, count=living[lane]))
+            count = living[lane]
+            words = ngettext(
+                "%(lane)s: %(count)s worker.", "%(lane)s: %(count)s workers.", count, count=_number(count), lane=lane
+            )
+            yield Finding("workers", Level.OK, words)
     stopped = pause.is_paused_now()
     for backlog in backlogs():
         late = backlog.oldest_at is not None and now - backlog.oldest_at > LATE_WORK
         if late and backlog.oldest_at and not (stopped and backlog.lane in {"outbox", "webhooks"}):
-            words = _(
+            words = ngettext(
+                "Work of the lane %(lane)s has been due for %(time)s (%(count)s entry).",
                 "Work of the lane %(lane)s has been due for %(time)s (%(count)s entries).",
+                backlog.due,
+                count=_number(backlog.due),
                 lane=backlog.lane,
                 time=_lasting(now - backlog.oldest_at),
-                count=backlog.due,
             )
             yield Finding("workers", Level.FAULT, words, _("Look at the workers’ log."))
 
@@ -230,18 +247,19 @@ def timetable() -> Iterator[Finding]:
     """Chores that did not run, or broke."""
     runs, now, well = cron.last_runs(), clock.now(), True
     for chore in cron.TIMETABLE:
-        run = runs.get(chore.name)
+        run, name = runs.get(chore.name), chore_name(chore.name)
         late = run is None or now - run.at > timedelta(seconds=5 * chore.every + 60)
         if late:
             well = False
-            when = _lasting(now - run.at) if run else _("ever")
-            words = _("%(chore)s has not run for %(time)s.", chore=chore.name, time=when)
-            yield Finding(
-                "timetable", Level.FAULT, words, _("Look whether `helpdesk cron` and the worker `chores` run.")
-            )
+            if run:
+                words = _("“%(chore)s” has not run for %(time)s.", chore=name, time=_lasting(now - run.at))
+            else:
+                words = _("“%(chore)s” has never run.", chore=name)
+            advice = _("Check that `helpdesk cron` and the worker `chores` are running.")
+            yield Finding("timetable", Level.FAULT, words, advice)
         elif run and run.error:
             well = False
-            yield Finding("timetable", Level.FAULT, _("%(chore)s breaks: %(words)s", chore=chore.name, words=run.error))
+            yield Finding("timetable", Level.FAULT, _("“%(chore)s” failed: %(words)s", chore=name, words=run.error))
     if well:
         yield Finding("timetable", Level.OK, _("All chores run on time."))
 
@@ -252,11 +270,13 @@ def books() -> Iterator[Finding]:
     wrong = len(last["differences"]) + len(last["hollow"]) if last else 0
     if wrong:
         words = ngettext(
-            "%(num)s counter was wrong at the last comparison.",
-            "%(num)s counters were wrong at the last comparison.",
+            "%(count)s counter was wrong at the last comparison.",
+            "%(count)s counters were wrong at the last comparison.",
             wrong,
+            count=_number(wrong),
         )
-        yield Finding("mail", Level.WARNING, words, _("They were set right; look at the status page, and report this."))
+        advice = _("The counters have been corrected. Look at the status page, and report this.")
+        yield Finding("mail", Level.WARNING, words, advice)
 
 
 def outgoing() -> Iterator[Finding]:
@@ -264,20 +284,32 @@ def outgoing() -> Iterator[Finding]:
     stopped, waiting = pause.present(), pause.waiting()
     if stopped is not None:
         why = _("after a restore") if stopped.why == pause.RESTORED else _("by hand")
-        words = _("Sending is paused %(why)s; %(count)s messages wait.", why=why, count=waiting.leaving)
+        words = ngettext(
+            "Sending is paused %(why)s; %(count)s message is waiting.",
+            "Sending is paused %(why)s; %(count)s messages are waiting.",
+            waiting.leaving,
+            count=_number(waiting.leaving),
+            why=why,
+        )
         yield Finding("outbox", Level.WARNING, words, _("Open “Sending” as an administrator."))
     if waiting.held:
         words = ngettext(
-            "%(num)s message is held since a restore.", "%(num)s messages are held since a restore.", waiting.held
+            "%(count)s message is held since a restore.",
+            "%(count)s messages are held since a restore.",
+            waiting.held,
+            count=_number(waiting.held),
         )
         yield Finding("outbox", Level.WARNING, words, _("Decide about them under “Sending”."))
     figures = outbox_figures()
     bad = figures["failed"] + figures["unknown"] - waiting.held
     if bad > 0:
         words = ngettext(
-            "%(num)s message failed or has an unknown fate.", "%(num)s messages failed or have an unknown fate.", bad
+            "%(count)s message failed, or it is unknown whether it was sent.",
+            "%(count)s messages failed, or it is unknown whether they were sent.",
+            bad,
+            count=_number(bad),
         )
-        yield Finding("outbox", Level.HINT, words, _("Their tickets show them."))
+        yield Finding("outbox", Level.HINT, words, _("Open their tickets to see them."))
     if stopped is None and not waiting.held:
         yield Finding("outbox", Level.OK, _("Messages leave."))
 
@@ -304,6 +336,10 @@ def people() -> Iterator[Finding]:
 
 def _lasting(time: timedelta) -> str:
     return str(format_timedelta(time))
+
+
+def _number(number: float) -> str:
+    return str(format_decimal(number))
 
 
 CHECKS: tuple[tuple[str, Check], ...] = (

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from flask_babel import format_decimal
 from flask_babel import gettext as _
 
 from helpdesk.config import settings
@@ -24,7 +25,7 @@ TIME_ERROR = 5  # what adjtimex(2) answers where nothing keeps the clock
 def disk() -> Iterator[Finding]:
     """Room for data."""
     usage = shutil.disk_usage(settings().data)
-    free = f"{usage.free / 1e9:.1f}"
+    free = format_decimal(round(usage.free / 1e9, 1))
     if usage.free < usage.total * (1 - DISK_WATERMARK) or usage.free < LITTLE_ROOM:
         level = Level.FAULT if usage.free < LITTLE_ROOM else Level.WARNING
         words = _("Only %(size)s GB are free for %(folder)s.", size=free, folder=str(settings().data))
@@ -99,7 +100,12 @@ def time_keeping() -> Iterator[Finding]:
         return
     answer = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512))
     if answer == TIME_ERROR:
-        yield Finding("clock", Level.HINT, _("Nothing seems to set the clock of this machine."), _("Let NTP do it."))
+        yield Finding(
+            "clock",
+            Level.HINT,
+            _("No program seems to keep the clock of this machine right."),
+            _("Set the clock with NTP."),
+        )
 
 
 CHECKS: tuple[tuple[str, Check], ...] = (

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from flask_babel import force_locale
 from sqlalchemy import text
 
 from helpdesk import clock
@@ -66,7 +67,7 @@ def test_mail_faults_are_named(session: Any, cast: Any) -> None:
     channel = cast.mailbox
     channel.settings = {"imap_host": "imap.desk.example"}
     session.flush()
-    assert "nobody has spoken with its server for ever" in words(checkups.channels)
+    assert "there has been no contact with its server yet" in words(checkups.channels)
     channel.note_contact()
     session.flush()
     assert "works" in words(checkups.channels)
@@ -75,7 +76,7 @@ def test_mail_faults_are_named(session: Any, cast: Any) -> None:
     quarantined(channel)
     told = words(checkups.channels)
     assert "The server refuses the password." in told
-    assert "1 mail could not be understood" in told and "1 mails cannot be fetched (gone)" in told
+    assert "1 mail could not be understood" in told and "1 mail cannot be fetched (gone)" in told
 
 
 def test_old_waiting_mail_is_a_fault(session: Any, cast: Any, move_clock: Any) -> None:
@@ -84,7 +85,7 @@ def test_old_waiting_mail_is_a_fault(session: Any, cast: Any, move_clock: Any) -
 
     intake.accept(cast.mailbox.id, mail(1))
     move_clock("1 hour")
-    assert "waiting to be understood" in words(checkups.channels)
+    assert "waiting to be processed" in words(checkups.channels)
     assert "Work of the lane intake has been due" in words(checkups.workers)
 
 
@@ -98,15 +99,15 @@ def test_queues_without_people_and_closed_queues_with_tickets(session: Any, make
     assert "Every queue has people" in words(checkups.queues)
     lonely = make.queue("Lonely")
     make.ticket(lonely, cast.eve)
-    assert f"FAULT Nobody works in the queue {lonely.name}; 1 tickets wait there." in words(checkups.queues)
+    assert f"FAULT Nobody works in the queue {lonely.name}; 1 ticket is waiting there." in words(checkups.queues)
     lonely.active = False
     session.flush()
-    assert f"1 ticket lies in the closed queue {lonely.name}" in words(checkups.queues)
+    assert f"1 ticket is in the closed queue {lonely.name}" in words(checkups.queues)
 
 
 def test_workers_and_timetable_that_do_not_run(session: Any) -> None:
-    assert "No worker of the lane intake lives" in words(checkups.workers)
-    assert "wake-tickets has not run for ever" in words(checkups.timetable)
+    assert "No worker is running for the lane intake" in words(checkups.workers)
+    assert "“Wake tickets whose time has come” has never run." in words(checkups.timetable)
 
 
 def test_backup_age(session: Any) -> None:
@@ -180,7 +181,16 @@ def test_without_a_database_one_sentence_says_so(app: Any, monkeypatch: pytest.M
 
 def test_administrators_find_it_on_a_page(app: Any, session: Any, cast: Any) -> None:
     session.commit()
-    assert "No worker of the lane intake lives" in sign_in(app, cast.dora).get("/status/findings").text
+    page = sign_in(app, cast.dora).get("/status/findings").text
+    assert "No worker is running for the lane intake" in page
+    assert "Start <code>helpdesk worker intake</code>" in page
+    assert "`" not in page.partition("<tbody>")[2].partition("</tbody>")[0]
+
+
+def test_numbers_and_plurals_are_those_of_the_reader(session: Any, cast: Any) -> None:
+    assert checkups._number(1234.5) == "1,234.5"
+    with force_locale("ru"):
+        assert checkups._number(1234.5) == "1\xa0234,5"
 
 
 def test_ready_knows_the_schema_and_the_disk(app: Any, session: Any, monkeypatch: pytest.MonkeyPatch) -> None:

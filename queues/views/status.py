@@ -2,13 +2,13 @@
 
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from helpdesk import clock
 from helpdesk.auth import administrators_only, me, supervisors_only
 from helpdesk.queries.backlog import Backlog, backlogs, outbox_figures
 from helpdesk.webhook_changes import all_webhooks
 from queues import cron, doctor, ledger, status
+from queues.chore_names import chore_name
 
 pages = Blueprint("status", __name__)
 
@@ -45,27 +45,3 @@ def findings() -> ResponseReturnValue:
     """What `helpdesk doctor` says, but for trying the servers of channels."""
     found = sorted(doctor.look(connect=False), key=lambda one: -one.level)
     return render_template("status/findings.html", findings=found)
-
-
-def chore_name(name: str) -> str:
-    """A chore in words."""
-    return {
-        "wake-tickets": _("Wake tickets whose time has come"),
-        "return-tickets": _("Give back tickets of those who are away"),
-        "mark-absent": _("Notice who is gone"),
-        "watch-promises": _("Warn before due times, record what is overdue"),
-        "review-promises": _("Count promises anew after an edit"),
-        "forget-notices": _("Forget notices seen long ago"),
-        "promote-tickets": _("Let passed-over tickets go first"),
-        "fold-tallies": _("Add up counters"),
-        "purge-raw": _("Forget old raw input"),
-        "forget-sessions": _("Forget ended sessions"),
-        "paint-pictures": _("Make safe copies of pictures"),
-        "reindex-search": _("Bring the search index up to date"),
-        "sweep-files": _("Remove files that nothing uses"),
-        "forget-keys": _("Forget which clicks were repeated"),
-        "forget-deliveries": _("Forget what webhooks were told"),
-        "forget-counts": _("Forget how much senders wrote"),
-        "reconcile-ledger": _("Compare counters with rows"),
-        "finish-restore": _("Set aside what a restored copy must not send"),
-    }.get(name, name)
