@@ -26,10 +26,10 @@ ENDS = {
     "spam": _l("spam"),
     "merged": _l("the ticket was merged"),
     "undone": _l("what it answered was undone"),
-    "no target": _l("no target holds for the ticket any more"),
+    "no target": _l("no target applies to the ticket any more"),
 }
 CHANGES = {
-    "target": _l("another target holds now"),
+    "target": _l("another target applies now"),
     "calendar": _l("the calendar was changed"),
     "reopened": _l("the ticket was opened again"),
     "undone": _l("the answer was taken back"),

@@ -320,7 +320,7 @@ def retry_failed(by: User, message: Message) -> None:
     """
     item = lock_item(OutboxItem.message_id == message.id)
     if item is None:
-        raise Refused(_("This message was never meant to be sent."))
+        raise Refused(_("This message is not meant to be sent."))
     missing = [one for one in item.deliveries if one.state in MAY_TRY_AGAIN]
     if item.state == DeliveryState.DEFERRED:
         _hurry(item)

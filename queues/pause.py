@@ -89,7 +89,7 @@ def end(by: User) -> None:
     if pause is None:
         return
     if pause.backup_at is not None and doubtful(pause.backup_at):
-        raise Conflict(_("Messages of before the backup are still being set aside. Try again in a moment."))
+        raise Conflict(_("Messages from before the backup are still being set aside. Try again in a moment."))
     write_setting(KEY, None)
     record_change(by.id, "outbox", None, "sending", {"paused": [True, False]})
     lanes.ring_after_commit("outbox")

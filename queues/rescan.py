@@ -25,7 +25,7 @@ def ask_rescan(channel: Channel, since: datetime) -> None:
     that has no mailbox to read.
     """
     if not adapter_for(channel.kind).listens(channel.settings):
-        raise Refused(_("Nothing can be read again here: mail of this channel does not lie in a mailbox."))
+        raise Refused(_("Nothing can be read again here: mail of this channel is not in a mailbox."))
     channel.rescan_since = since
     channel.rescan_asked_at = clock.now()
     channel.version += 1  # whoever holds the channel takes it up anew

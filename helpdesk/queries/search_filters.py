@@ -125,7 +125,7 @@ def _state(_user: User, value: str) -> ColumnElement[bool]:
     states = [state for state in State if asked in (state.value, words.state_name(state).lower())]
     if not states:
         known = ", ".join([*(names[0] for names in KINDS.values()), *(state.value for state in State)])
-        raise Refused(_("There is no state “%(value)s”. Known are: %(known)s.", value=value, known=known))
+        raise Refused(_("There is no state “%(value)s”. Use one of these: %(known)s.", value=value, known=known))
     return and_(Ticket.state == states[0], Ticket.kind == KIND[states[0]])
 
 

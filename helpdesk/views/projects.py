@@ -35,7 +35,7 @@ class ProjectForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     mark = StringField(
         _l("Short mark"),
         [Length(max=12)],
-        description=_l("Stands beside queues where several projects are worked for, such as ACME."),
+        description=_l("Shown beside queues where people work for several projects, such as ACME."),
     )
     language = SelectField(
         _l("Language"),

@@ -75,7 +75,7 @@ class QueueForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     )
     acknowledge = BooleanField(
         _l("Confirm each new request"),
-        description=_l("The text stands under Texts. Automatic mail is never answered."),
+        description=_l("The text is under Texts. Automatic mail is never answered."),
     )
     salutation = TextAreaField(_l("Salutation"), [Length(max=2000)], description=_l("Stands above each reply."))
     signature = TextAreaField(_l("Signature"), [Length(max=4000)], description=_l("Stands below each reply."))

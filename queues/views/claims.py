@@ -98,7 +98,7 @@ def move(ticket_id: int) -> ResponseReturnValue:
     """Put the ticket into another queue that one can see; its clocks go with it."""
     queue = permissions.get_queue(current_user, request.form.get("queue_id", type=int) or 0)
     ticket = fifo.move(current_user, ticket_id, queue)
-    flash(_("Ticket %(number)s stands in %(queue)s now.", number=ticket.number_text, queue=queue.name), "success")
+    flash(_("Ticket %(number)s is in %(queue)s now.", number=ticket.number_text, queue=queue.name), "success")
     return redirect(url_for("queues.index"), 303)
 
 

@@ -95,7 +95,7 @@ def from_request(sent: "MultiDict[str, str]", queue_ids: Sequence[int]) -> RuleF
     if len(lines) > MOST_CONDITIONS:
         form.faults.append(_("A rule has at most %(count)s conditions.", count=MOST_CONDITIONS))
     if not form.name.strip():
-        form.faults.append(_("Give the rule a name: it stands in the history of tickets and in the ledger."))
+        form.faults.append(_("Give the rule a name: it is shown in the history of tickets and in the ledger."))
     form.conditions = tuple(filter(None, [_condition(line) for line in lines]))
     if sum(len(one.values) for one in form.conditions) > MOST_RULE_VALUES:
         form.faults.append(_("A rule looks for at most %(count)s things. Write two rules.", count=MOST_RULE_VALUES))

@@ -83,7 +83,7 @@ def test_a_mailbox_is_connected_with_a_queue_of_its_own(session: Any, dora: Any,
     page = dora.get(answer.headers["Location"]).text
     assert SECRET not in page
     assert "Stored. Leave empty to keep it." in page
-    assert "lands in the folder" in page
+    assert "it goes to the folder" in page
     fact = session.scalars(sa.select(Event).where(Event.kind == "admin.changed").order_by(Event.id.desc())).first()
     assert fact.payload["changes"]["password"] == "changed"
     assert SECRET not in str(fact.payload)
@@ -287,7 +287,7 @@ def test_reading_again_is_asked_for_by_name(session: Any, cast: Any) -> None:
         ask_by_name("No such channel", None)
     cast.mailbox.settings = {}
     session.commit()
-    with pytest.raises(Refused, match="does not lie in a mailbox"):
+    with pytest.raises(Refused, match="is not in a mailbox"):
         ask_by_name(cast.mailbox.name, None)
     cast.mailbox.settings = {"imap_host": "imap.example.com"}
     session.commit()

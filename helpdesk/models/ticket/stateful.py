@@ -37,7 +37,7 @@ class Stateful(TicketCore):
     def pause(self, by: Actor, until: datetime | None = None) -> None:
         """Wait: until a moment (the ticket wakes by itself), or without one until the customer writes."""
         if until is not None and until <= clock.now():
-            raise Refused(_("The time to wait until lies in the past. Choose a later one."))
+            raise Refused(_("This time is in the past. Choose a later one."))
         after = State.PENDING if until else State.WAITING
         self._move_to(after, by, until=until)
 
