@@ -12,7 +12,7 @@ class Size:
     """
 
     days: int = 7
-    mails: int = 5150
+    mails: int = 4600
     calls: int = 900
     operators: int = 40
     begins: datetime = datetime(2026, 10, 21, 21, tzinfo=UTC)  # Thursday, midnight in Kyiv
