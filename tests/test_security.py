@@ -92,13 +92,14 @@ def test_what_is_marked_as_a_note_never_leaves(app: Any, session: Any, make: Any
     assert ticket.kind == "active"
 
 
-def test_notes_are_never_forwarded(app: Any, session: Any, make: Any, cast: Any) -> None:
+def test_notes_are_never_forwarded_to_the_customer(app: Any, session: Any, make: Any, cast: Any) -> None:
     ticket = make.ticket(cast.support)
     ticket.claim(cast.ann)
     note = ticket.note(cast.ann, CANARY)
     session.commit()
-    forward = {"message_id": note.id, "to": "me@elsewhere.example"}
+    forward = {"message_id": note.id, "to": f"me@elsewhere.example, {ticket.customer.identities[0].value}"}
     assert sign_in(app, cast.ann).post(f"/tickets/{ticket.id}/forwards", data=forward).status_code == 422
+    assert session.query(OutboxItem).count() == 0
 
 
 def test_drafts_and_their_files_are_their_authors(app: Any, session: Any, make: Any, cast: Any) -> None:
