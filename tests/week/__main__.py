@@ -6,28 +6,37 @@ import resource
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
+
+from tests.week.size import SMALL, Size
 
 
 def main() -> int:
     """Play and check, on engines of its own."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, default=20261025)
-    parser.add_argument("--small", action="store_true", help="a day instead of a week")
+    parser.add_argument("--small", action="store_true", help="a quiet day instead of a week")
+    parser.add_argument("--days", type=int, default=7, help="the first days of the week alone")
     options = parser.parse_args()
     scratch = Path(tempfile.mkdtemp(prefix="hd-week-", dir="/tmp"))
     scratch.chmod(0o711)
     os.environ |= {"HELPDESK_DATA": str(scratch / "data"), "UNDO_SECONDS": "0", "LOG_LEVEL": "ERROR"}
     try:
-        return _run(scratch, options.seed, options.small)
+        return _run(scratch, options.seed, SMALL if options.small else _part(options.days))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _run(scratch: Path, seed: int, small: bool) -> int:
+def _part(days: int) -> Size:
+    whole = Size()
+    share = days / whole.days
+    return replace(whole, days=days, mails=int(whole.mails * share), calls=int(whole.calls * share))
+
+
+def _run(scratch: Path, seed: int, size: Size) -> int:
     from helpdesk.config import settings
     from helpdesk.embedded import Engines
-    from tests.week.size import SMALL, Size
 
     engines = Engines(scratch / "data", fsync=False)
     try:
@@ -44,7 +53,6 @@ def _run(scratch: Path, seed: int, small: bool) -> int:
             migrate_database()
         with app.app_context():
             print(f"seed {seed}", flush=True)
-            size = SMALL if small else Size()
             played = play(app, size, seed, tell=lambda line: print(line, flush=True))
             report = check(played, size.beat)
         print("\n".join(report.lines()))

@@ -6,18 +6,30 @@ from datetime import datetime, timedelta
 from typing import Any
 
 ACTIVE = {"new", "open"}
+FINISHED = {"solved", "unsolved", "spam", "merged"}
+CALLS_FOR_PEOPLE = {"human", "missed-call"}
 
 
 @dataclass
 class Owned:
-    """A ticket, its owner, and since when it needs them."""
+    """A ticket, its owner, and since when it needs them.
+
+    Either its customer waits for an answer, or it came back by itself (its time was over, a message failed) and its
+    owner has not touched it since.
+    """
 
     queue_id: int
     state: str = "new"
     owner_id: int | None = None
     owned_at: datetime | None = None
-    needed_at: datetime | None = None
+    unanswered_at: datetime | None = None
+    attention_at: datetime | None = None
     told: bool = False
+
+    @property
+    def needed_at(self) -> datetime | None:
+        """Since when its owner is needed, None when they are not."""
+        return min((at for at in (self.unanswered_at, self.attention_at) if at is not None), default=None)
 
 
 @dataclass
@@ -75,23 +87,30 @@ class Owners:
 
     def _change(self, ticket: Owned, row: Any, at: datetime) -> None:
         payload = row.payload
+        by_owner = row.actor_kind == "user" and row.actor_id == ticket.owner_id
+        if by_owner:
+            ticket.attention_at = None
         match row.kind:
             case "ticket.claimed" | "ticket.handed_over":
                 ticket.owner_id, ticket.owned_at, ticket.told = payload["owner_id"], at, False
+                ticket.attention_at = None
             case "ticket.released":
                 self.returned += str(payload.get("cause", "")).startswith("owner")
-                ticket.owner_id = None
+                ticket.owner_id = ticket.attention_at = None
             case "ticket.moved":
-                ticket.queue_id, ticket.owner_id = payload["to_queue_id"], None
+                ticket.queue_id, ticket.owner_id, ticket.attention_at = payload["to_queue_id"], None, None
             case "message.inbound":
-                if payload["nature"] == "human" and ticket.needed_at is None:
-                    ticket.needed_at = at
+                if payload["nature"] in CALLS_FOR_PEOPLE and ticket.unanswered_at is None:
+                    ticket.unanswered_at = at
             case "message.reply":
                 if not payload.get("automatic"):
-                    ticket.needed_at = None
+                    ticket.unanswered_at = None
             case "ticket.state":
-                ticket.state = payload["after"]
-                if ticket.state not in ACTIVE:
-                    ticket.needed_at = None
-                elif payload["before"] not in ACTIVE:
-                    ticket.needed_at = ticket.needed_at or at
+                self._turn(ticket, row, at)
+
+    def _turn(self, ticket: Owned, row: Any, at: datetime) -> None:
+        before, ticket.state = ticket.state, row.payload["after"]
+        if ticket.state in FINISHED:
+            ticket.unanswered_at = None
+        if ticket.state in ACTIVE and before not in ACTIVE and row.actor_kind != "user":
+            ticket.attention_at = at

@@ -29,7 +29,13 @@ def test_a_day_keeps_every_promise(app, committed):
 
 def fact(number, kind, ticket_id=1, minutes=0, **payload):
     return SimpleNamespace(
-        id=number, at=NOON + timedelta(minutes=minutes), kind=kind, ticket_id=ticket_id, payload=payload
+        id=number,
+        at=NOON + timedelta(minutes=minutes),
+        kind=kind,
+        ticket_id=ticket_id,
+        payload=payload,
+        actor_kind="system",
+        actor_id=None,
     )
 
 
