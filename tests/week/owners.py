@@ -93,7 +93,8 @@ class Owners:
         match row.kind:
             case "ticket.claimed" | "ticket.handed_over":
                 ticket.owner_id, ticket.owned_at, ticket.told = payload["owner_id"], at, False
-                ticket.attention_at = None
+                if row.actor_id == ticket.owner_id:
+                    ticket.attention_at = None
             case "ticket.released":
                 self.returned += str(payload.get("cause", "")).startswith("owner")
                 ticket.owner_id = ticket.attention_at = None
@@ -105,6 +106,9 @@ class Owners:
             case "message.reply":
                 if not payload.get("automatic"):
                     ticket.unanswered_at = None
+            case "message.delivery":
+                if payload["state"] in {"failed", "bounced"} and ticket.state in ACTIVE:
+                    ticket.attention_at = at
             case "ticket.state":
                 self._turn(ticket, row, at)
 
