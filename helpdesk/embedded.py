@@ -13,6 +13,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -109,13 +110,7 @@ class Engines:
     def stop(self, grace: float = 30.0) -> None:
         """Stop what this object started: Valkey by TERM, PostgreSQL by INT (fast), KILL after `grace` s."""
         for process, sign in ((self.valkey, signal.SIGTERM), (self.postgres, signal.SIGINT)):
-            if process is None:
-                continue
-            if process.poll() is None:
-                process.send_signal(sign)
-            try:
-                process.wait(grace)
-            except subprocess.TimeoutExpired:
+            if process is not None and not _ended(process, sign, grace):
                 process.kill()
                 process.wait()
         self.valkey = self.postgres = None
@@ -336,3 +331,13 @@ def _environment() -> dict[str, str]:
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "it said nothing"
+
+
+def _ended(process: "subprocess.Popen[bytes]", sign: signal.Signals, grace: float) -> bool:
+    """Ask a process to end, and again each second: in its first moments it may not listen yet. False when it stays."""
+    until = time.monotonic() + grace
+    while process.poll() is None and time.monotonic() < until:
+        process.send_signal(sign)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(1.0)
+    return process.poll() is not None
