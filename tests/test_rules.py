@@ -120,7 +120,7 @@ PROOFS: dict[int, tuple[str, ...]] = {
         "mail_out/test_compose.py::test_headers_say_who_and_where",
         "test_desk.py::test_note_is_not_sent",
         "test_rules.py::test_6_no_note_ever_leaves",
-        "test_rules.py::test_6_notes_are_not_forwarded",
+        "test_rules.py::test_6_notes_are_not_forwarded_to_those_they_are_hidden_from",
         "test_writing.py::test_an_answer_to_a_forward_stays_internal",
         "test_writing.py::test_notes_are_never_forwarded_to_those_who_take_part",
         "test_writing.py::test_a_forward_is_no_part_of_the_customers_thread",
