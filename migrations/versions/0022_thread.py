@@ -1,0 +1,8 @@
+"""The thread and the card."""
+
+revision = "0022"
+down_revision = "0021"
+
+
+def upgrade() -> None:
+    pass
