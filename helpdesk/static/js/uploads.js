@@ -4,11 +4,9 @@
 // Without scripts the file field itself is posted as `files`.
 import { insert } from "./composer.js";
 import { send, token } from "./htmx_setup.js";
+import { onMount } from "./mount.js";
 
-const composer = document.getElementById("composer");
-const url = composer?.dataset.uploadUrl;
-
-function chip(name) {
+function chip(composer, name) {
   const item = document.getElementById("upload-chip").content.firstElementChild.cloneNode(true);
   item.querySelector("[data-name]").textContent = name;
   composer.querySelector(".uploads").append(item);
@@ -33,21 +31,21 @@ function done(item, file) {
 }
 
 /** Take a removed picture's mark out of the text. */
-function unmark(mark) {
+function unmark(composer, mark) {
   const text = composer.querySelector("textarea");
   if (!mark || !text.value.includes(mark)) return;
   text.value = text.value.replace(mark, "");
   text.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-function upload(file, inline = false) {
-  const item = chip(file.name);
+function upload(composer, file, inline = false) {
+  const item = chip(composer, file.name);
   // XMLHttpRequest, because fetch does not report how much has gone up.
   const request = new XMLHttpRequest();
   const form = new FormData();
   form.append("file", file);
   if (inline) form.append("inline", "1");
-  request.open("POST", url);
+  request.open("POST", composer.dataset.uploadUrl);
   request.setRequestHeader("X-CSRFToken", token());
   request.setRequestHeader("Accept", "application/json");
   request.upload.onprogress = (event) => {
@@ -68,36 +66,40 @@ function upload(file, inline = false) {
   request.send(form);
 }
 
-if (composer && url) {
+onMount("#composer[data-upload-url]", (composer) => {
   const picker = composer.querySelector('input[type="file"]');
   picker?.addEventListener("change", () => {
-    [...picker.files].forEach((file) => upload(file));
+    [...picker.files].forEach((file) => upload(composer, file));
     picker.value = "";
   });
   composer.addEventListener("click", (event) => {
     if (event.target.closest("[data-pick-files]")) picker?.click();
     const item = event.target.closest("[data-remove-upload]")?.closest(".upload");
     if (!item) return;
-    if (item.dataset.uploadDone) send(`${url}/${item.dataset.uploadDone}`, { method: "DELETE" });
-    unmark(item.dataset.mark);
+    if (item.dataset.uploadDone) send(`${composer.dataset.uploadUrl}/${item.dataset.uploadDone}`, { method: "DELETE" });
+    unmark(composer, item.dataset.mark);
     item.remove();
   });
   composer.addEventListener("paste", (event) => {
     if (!event.clipboardData?.files.length) return;
     event.preventDefault();
-    [...event.clipboardData.files].forEach((file) => upload(file, file.type.startsWith("image/")));
+    [...event.clipboardData.files].forEach((file) => upload(composer, file, file.type.startsWith("image/")));
   });
-  // The whole conversation takes the drop: people aim at the text, not at the field.
-  const zone = composer.closest("main") ?? composer;
-  const over = (event, on) => {
-    if (!event.dataTransfer?.types.includes("Files")) return;
-    event.preventDefault();
-    composer.classList.toggle("is-over", on);
-  };
-  zone.addEventListener("dragover", (event) => over(event, true));
-  zone.addEventListener("dragleave", (event) => over(event, false));
-  zone.addEventListener("drop", (event) => {
-    over(event, false);
-    [...(event.dataTransfer?.files ?? [])].forEach((file) => upload(file));
-  });
+});
+
+// The whole conversation takes the drop: people aim at the text, not at the field.
+function dropped(event, on) {
+  const composer = document.querySelector("#composer[data-upload-url]");
+  if (!composer || !(composer.closest("main") ?? composer).contains(event.target)) return null;
+  if (!event.dataTransfer?.types.includes("Files")) return null;
+  event.preventDefault();
+  composer.classList.toggle("is-over", on);
+  return composer;
 }
+
+document.addEventListener("dragover", (event) => dropped(event, true));
+document.addEventListener("dragleave", (event) => dropped(event, false));
+document.addEventListener("drop", (event) => {
+  const composer = dropped(event, false);
+  if (composer) [...event.dataTransfer.files].forEach((file) => upload(composer, file));
+});
