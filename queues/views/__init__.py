@@ -1,9 +1,27 @@
 """Pages that belong to the way of a message, one file per noun of the URL."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flask import Flask
+
+NOUNS = (
+    "channels",
+    "claims",
+    "hooks",
+    "http_channels",
+    "mailbox_reading",
+    "metrics",
+    "openings",
+    "outbox",
+    "outgoing",
+    "quarantine",
+    "rules",
+    "sending",
+    "shifts",
+    "status",
+)
 
 
 def init_app(app: "Flask") -> None:
@@ -12,40 +30,10 @@ def init_app(app: "Flask") -> None:
 
     from helpdesk.shell import NavItem, add_nav
     from helpdesk.views.administration import manages
-    from queues.views import (
-        channels,
-        claims,
-        hooks,
-        http_channels,
-        mailbox_reading,
-        metrics,
-        openings,
-        outbox,
-        outgoing,
-        quarantine,
-        rules,
-        sending,
-        shifts,
-        status,
-    )
+    from queues.views import outbox
 
-    for view in (
-        channels,
-        claims,
-        hooks,
-        http_channels,
-        mailbox_reading,
-        metrics,
-        openings,
-        outbox,
-        outgoing,
-        quarantine,
-        rules,
-        sending,
-        shifts,
-        status,
-    ):
-        app.register_blueprint(view.pages)
+    for noun in NOUNS:
+        app.register_blueprint(import_module(f"queues.views.{noun}").pages)
     outbox.init_app(app)
     add_nav(app, NavItem("work", "openings.new", _l("New ticket"), "plus", key="c"), before="search.show")
     add_nav(
