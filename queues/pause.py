@@ -138,12 +138,6 @@ def waiting() -> Waiting:
     return Waiting(leaving, oldest, held)
 
 
-def held_items(limit: int = AT_ONCE) -> list[OutboxItem]:
-    """Held items, the oldest first."""
-    query = select(OutboxItem).where(is_held()).order_by(OutboxItem.id).limit(limit)
-    return list(db.session.scalars(query))
-
-
 def send_held(by: User, item_ids: list[int] | None = None) -> int:
     """Send held messages after all, in the present transaction; all of them (AT_ONCE at a time) or these."""
     done = 0

@@ -29,11 +29,6 @@ from helpdesk.models.user import User
 class Stateful(TicketCore):
     """Verbs of the state machine."""
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether nothing can be written to the customer on this ticket any more."""
-        return self.kind == Kind.FINISHED
-
     def pause(self, by: Actor, until: datetime | None = None) -> None:
         """Wait: until a moment (the ticket wakes by itself), or without one until the customer writes."""
         if until is not None and until <= clock.now():
