@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from helpdesk import addresses, clock
-from helpdesk.db import db, new_id
+from helpdesk.db import db
 from helpdesk.errors import Refused
 from helpdesk.indexing import index_message
 from helpdesk.models import Channel, Conversation, Customer, MessageKind, Queue, Reply, Ticket, User
@@ -18,7 +18,7 @@ from helpdesk.models.channel import DESK, is_own_address
 from helpdesk.models.customer import phone_region, tidy_name
 from helpdesk.models.ticket.described import MOST_TITLE
 from helpdesk.models.ticket.states import Kind
-from helpdesk.models.writing import first_channel, join, say
+from helpdesk.models.writing import begin_conversation, first_channel, join, say
 from helpdesk.permissions import visible
 
 WAYS = ("call", "visit")
@@ -117,21 +117,8 @@ def customer_for(namespace: str, value: str, name: str = "") -> Customer:
 
 
 def _begin(queue: Queue, channel: Channel, customer: Customer, subject: str) -> Conversation:
-    conversation = Conversation(
-        id=new_id(Conversation),
-        project_id=queue.project_id,
-        channel=channel,
-        channel_id=channel.id,
-        customer=customer,
-        customer_id=customer.id,
-        key="",
-        subject=subject,
-        last_seq=0,
-    )
-    conversation.key = f"desk:{conversation.id}"
-    db.session.add(conversation)
+    conversation = begin_conversation(queue.project_id, channel, customer, subject, "desk:{id}")
     db.session.flush()
-    db.session().info.setdefault("locked", {})[conversation.id] = conversation
     return conversation
 
 

@@ -25,6 +25,7 @@ from helpdesk.models.channel import is_own_address
 from helpdesk.models.former import carry_numbers, marks_in
 from helpdesk.models.message import Blob
 from helpdesk.models.ticket import State, header_hash, lock_conversation, reserve_numbers
+from helpdesk.models.writing import begin_conversation
 from helpdesk.queries.readable import ticket_id_of
 from queues import acknowledge, bounces, calls, held_back, receipts, system_mails
 from queues.channels.base import Delivered, File, Understood
@@ -244,20 +245,8 @@ def _conversation(placing: Placing, channel: Channel, proof: Proof) -> Conversat
     """The proved ticket's conversation, which is locked, or a new one."""
     if proof.ticket is not None:
         return lock_conversation(proof.ticket.conversation_id)
-    conversation = Conversation(
-        id=new_id(Conversation),
-        project_id=channel.project_id,
-        channel_id=channel.id,
-        channel=channel,
-        customer_id=placing.customer.id,
-        customer=placing.customer,
-        key=f"event:{placing.event.id}",
-        subject=placing.message.subject[:500],
-        last_seq=0,
-    )
-    db.session.add(conversation)
-    db.session().info.setdefault("locked", {})[conversation.id] = conversation
-    return conversation
+    subject, key = placing.message.subject[:500], f"event:{placing.event.id}"
+    return begin_conversation(channel.project_id, channel, placing.customer, subject, key)
 
 
 def _write(

@@ -15,6 +15,7 @@ from helpdesk.db import db, new_id
 from helpdesk.errors import Refused
 from helpdesk.models.channel import Channel, is_own_address
 from helpdesk.models.conversation import Conversation, Participant
+from helpdesk.models.customer import Customer
 from helpdesk.models.message import Attachment, DeliveryState, Message, MessageKind
 from helpdesk.models.outbox import Delivery, OutboxItem
 from helpdesk.models.queue import Queue
@@ -162,6 +163,28 @@ def first_channel(queue: Queue, namespace: str = EMAIL) -> Channel | None:
     return able[0] if able else None
 
 
+def begin_conversation(project_id: int, channel: Channel, customer: Customer, subject: str, key: str) -> Conversation:
+    """A new conversation, its id taken; nobody else can know it yet, so it counts as locked until the transaction ends.
+
+    `{id}` in `key` becomes the conversation's id.
+    """
+    conversation_id = new_id(Conversation)
+    conversation = Conversation(
+        id=conversation_id,
+        project_id=project_id,
+        channel=channel,
+        channel_id=channel.id,
+        customer=customer,
+        customer_id=customer.id,
+        key=key.replace("{id}", str(conversation_id)),
+        subject=subject,
+        last_seq=0,
+    )
+    db.session.add(conversation)
+    _locked()[conversation.id] = conversation
+    return conversation
+
+
 def lock_conversation(conversation_id: int) -> Conversation:
     """Lock the conversation's row until the present transaction ends, so that those who write in it keep order."""
     return lock_conversations([conversation_id])[conversation_id]
@@ -169,7 +192,7 @@ def lock_conversation(conversation_id: int) -> Conversation:
 
 def lock_conversations(ids: Collection[int]) -> dict[int, Conversation]:
     """Lock several conversations, always in the same order, so that two batches never wait for each other."""
-    locked: dict[int, Conversation] = db.session().info.setdefault("locked", {})
+    locked = _locked()
     wanted = sorted(set(ids) - locked.keys())
     if wanted:
         query = (
@@ -180,4 +203,10 @@ def lock_conversations(ids: Collection[int]) -> dict[int, Conversation]:
         )
         found = db.session.scalars(query.execution_options(populate_existing=True))
         locked.update({conversation.id: conversation for conversation in found})
+    return locked
+
+
+def _locked() -> dict[int, Conversation]:
+    """The conversations that the present transaction holds, by id."""
+    locked: dict[int, Conversation] = db.session().info.setdefault("locked", {})
     return locked

@@ -6,13 +6,14 @@ from datetime import datetime
 from helpdesk.db import db, new_id
 from helpdesk.former import FormerMark
 from helpdesk.models.channel import Channel
-from helpdesk.models.conversation import Conversation, Participant
+from helpdesk.models.conversation import Participant
 from helpdesk.models.customer import Customer
 from helpdesk.models.event import Imported
 from helpdesk.models.former import FormerNumber
 from helpdesk.models.inbound import Tally
 from helpdesk.models.ticket import Ticket, next_number
 from helpdesk.models.ticket.states import KIND, Kind, State
+from helpdesk.models.writing import begin_conversation
 from helpdesk.numbers import number_key
 
 
@@ -38,17 +39,9 @@ def import_ticket(former: FormerTicket, channel: Channel, customer: Customer) ->
 
     Nobody is told, nothing is acknowledged, and no promise is made for it.
     """
-    conversation = Conversation(
-        id=new_id(Conversation),
-        project_id=channel.project_id,
-        channel=channel,
-        channel_id=channel.id,
-        customer=customer,
-        customer_id=customer.id,
-        key=f"former:{former.mark.key}",
-        subject=former.title,
-        created_at=former.opened_at,
-    )
+    key = f"former:{former.mark.key}"
+    conversation = begin_conversation(channel.project_id, channel, customer, former.title, key)
+    conversation.created_at = former.opened_at
     conversation.participants.append(Participant(address=former.address, name=customer.name[:200], role="from"))
     queue = channel.queue
     number = next_number(channel.project)
@@ -74,11 +67,12 @@ def import_ticket(former: FormerTicket, channel: Channel, customer: Customer) ->
     )
     if ticket.kind == Kind.FINISHED:
         ticket.finished_at = former.closed_at or former.opened_at
-    db.session.add_all([conversation, ticket])
+    db.session.add(ticket)
     ticket.record(None, Imported(former.number, former.opened_at.isoformat(), former.state))
     Tally.add(f"customer:{customer.id}", "tickets", 1)
-    key = former.mark.key
-    row = FormerNumber(project_id=channel.project_id, ticket=ticket, number=former.number, number_key=key)
-    db.session.add(row)
+    mark = former.mark
+    db.session.add(
+        FormerNumber(project_id=channel.project_id, ticket=ticket, number=mark.number, number_key=mark.key)
+    )
     ticket.reindex(former=[former.number])
     return ticket
