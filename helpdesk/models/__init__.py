@@ -4,6 +4,7 @@ from sqlalchemy.orm import configure_mappers
 
 from helpdesk.models.api_token import ApiToken, Scope
 from helpdesk.models.availability import Availability, AvailabilityChange
+from helpdesk.models.bulk_act import BulkAct
 from helpdesk.models.calendar import Calendar, CalendarVersion
 from helpdesk.models.call import Call
 from helpdesk.models.channel import Channel, ParkedMail
@@ -23,6 +24,7 @@ from helpdesk.models.project import Project, Setting, read_setting, write_settin
 from helpdesk.models.promise import PromiseKind, Target, TicketPromise
 from helpdesk.models.queue import CannedReply, Category, CustomerText, FollowUp, OwnerAway, Queue, QueueClock
 from helpdesk.models.rule import BlockedSender, Rule, SenderCount
+from helpdesk.models.saved_view import Order, SavedView
 from helpdesk.models.search import SearchDocument
 from helpdesk.models.session import PasswordLink, RecoveryCode, TryCount, UserSession
 from helpdesk.models.system_mail import SystemMail
@@ -46,6 +48,7 @@ __all__ = [
     "Blob",
     "BlockedSender",
     "Breaker",
+    "BulkAct",
     "Calendar",
     "CalendarVersion",
     "Call",
@@ -75,6 +78,7 @@ __all__ = [
     "Message",
     "MessageKind",
     "Notice",
+    "Order",
     "Organisation",
     "OrganisationDomain",
     "OutboxItem",
@@ -93,6 +97,7 @@ __all__ = [
     "Right",
     "Role",
     "Rule",
+    "SavedView",
     "Scope",
     "SearchDocument",
     "SenderCount",

@@ -57,6 +57,7 @@ class Ticket(Ruled, Owned, Spoken, Accompanied, Promised, Model):
             "id",
             postgresql_where=text("kind = 'active' AND owner_id IS NOT NULL"),
         ),
+        Index("ix_tickets_active_line", "line_at", "id", postgresql_where=text("kind = 'active'")),
         Index(
             "ix_tickets_owner",
             "owner_id",
