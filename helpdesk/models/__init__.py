@@ -2,6 +2,7 @@
 
 from sqlalchemy.orm import configure_mappers
 
+from helpdesk.models.absence import Absence
 from helpdesk.models.api_token import ApiToken, Scope
 from helpdesk.models.availability import Availability, AvailabilityChange
 from helpdesk.models.bulk_act import BulkAct
@@ -28,6 +29,7 @@ from helpdesk.models.saved_view import Order, SavedView
 from helpdesk.models.search import SearchDocument
 from helpdesk.models.session import PasswordLink, RecoveryCode, TryCount, UserSession
 from helpdesk.models.system_mail import SystemMail
+from helpdesk.models.task import Task
 from helpdesk.models.ticket import Reply, State, Tag, Ticket, TicketLink, TicketPerson, TicketTag
 from helpdesk.models.user import Group, Membership, QueueRight, Right, Role, User
 from helpdesk.models.webhook import Webhook, WebhookDelivery
@@ -39,6 +41,7 @@ def configure() -> None:
 
 
 __all__ = [
+    "Absence",
     "AnswerCount",
     "ApiToken",
     "Attachment",
@@ -107,6 +110,7 @@ __all__ = [
     "Tag",
     "Tally",
     "Target",
+    "Task",
     "Ticket",
     "TicketLink",
     "TicketPerson",

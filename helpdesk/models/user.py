@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from helpdesk.db import Id, Model, Moment, Now
+from helpdesk.models.user_settings import UserSettings, read_settings
 
 
 class Role(StrEnum):
@@ -87,6 +88,16 @@ class User(Model):
     def get_id(self) -> str:
         """The id as text, for Flask-Login."""
         return str(self.id)
+
+    @property
+    def settings(self) -> UserSettings:
+        """What this user chose for themselves."""
+        return read_settings(self.preferences)
+
+    def choose(self, **chosen: object) -> None:
+        """Change settings of this user; raises pydantic.ValidationError for values that cannot be."""
+        merged = self.settings.model_dump() | chosen
+        self.preferences = UserSettings.model_validate(merged).model_dump(mode="json", exclude_defaults=True)
 
     @property
     def has_totp(self) -> bool:

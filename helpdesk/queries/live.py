@@ -19,7 +19,7 @@ def allowed(user: User, wanted: Topics) -> Topics:
     Supervisors may follow who is here.
     """
     ids = _by_kind(wanted)
-    found = {f"{kind}:{user.id}" for kind in ("user", "presence", "notices")} & wanted
+    found = {f"{kind}:{user.id}" for kind in ("user", "presence", "notices", "tasks")} & wanted
     if user.is_supervisor:
         found |= {topic for topic in wanted if topic.startswith("presence:")}
     if ids["queue"]:
