@@ -4,12 +4,21 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from flask import request
 
 from helpdesk.api.problems import Invalid
 from helpdesk.keyring import keyring
+
+
+class _Numbered(Protocol):
+    """A row that a list is ordered by."""
+
+    id: Any
+
+
+Row = TypeVar("Row", bound=_Numbered)
 
 FAULT = "is not a cursor of this list. Begin without one."
 
@@ -32,6 +41,18 @@ def read(cursor: str | None) -> list[Any] | None:
     except (ValueError, binascii.Error) as error:
         raise Invalid("The cursor cannot be used.", [{"in": "query", "pointer": "/cursor", "detail": FAULT}]) from error
     return place
+
+
+def after_id(cursor: str | None) -> int | None:
+    """The id after which a list in the order of its ids goes on, None from the beginning. Raises Invalid."""
+    place = read(cursor)
+    return int(place[0]) if place is not None else None
+
+
+def cut(found: Sequence[Row], limit: int) -> tuple[Sequence[Row], str | None]:
+    """A page of rows in the order of ids, and the cursor of the next one: `found` has one row more if there is one."""
+    page = found[:limit]
+    return page, write([page[-1].id]) if len(found) > limit else None
 
 
 def _asked() -> str:

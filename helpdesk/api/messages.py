@@ -109,12 +109,11 @@ def index(caller: Caller, ticket_id: int, query: Paged) -> MessagePage:
     """List what was said on a ticket, oldest first: letters, answers and notes."""
     ticket = permissions.get_ticket(caller.user, ticket_id)
     chosen = select(Message).where(Message.ticket_id == ticket.id).order_by(Message.id)
-    place = cursors.read(query.cursor)
-    if place is not None:
-        chosen = chosen.where(Message.id > place[0])
-    found = list(db.session.scalars(chosen.options(*WITH_ALL).limit(query.limit + 1)))
-    page = found[: query.limit]
-    more = cursors.write([page[-1].id]) if len(found) > query.limit else None
+    after = cursors.after_id(query.cursor)
+    if after is not None:
+        chosen = chosen.where(Message.id > after)
+    found = db.session.scalars(chosen.options(*WITH_ALL).limit(query.limit + 1)).all()
+    page, more = cursors.cut(found, query.limit)
     return MessagePage(items=[_shape(caller, message) for message in page], next_cursor=more)
 
 

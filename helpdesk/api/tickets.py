@@ -236,15 +236,13 @@ def events(caller: Caller, ticket_id: int, query: Paged) -> EventPage:
     """Read the complete history of a ticket, oldest first."""
     ticket = permissions.get_ticket(caller.user, ticket_id)
     chosen = select(Event).where(Event.ticket_id == ticket.id).order_by(Event.id)
-    place = cursors.read(query.cursor)
-    if place is not None:
-        chosen = chosen.where(Event.id > place[0])
-    found = list(db.session.scalars(chosen.limit(query.limit + 1)))
-    page = found[: query.limit]
+    after = cursors.after_id(query.cursor)
+    if after is not None:
+        chosen = chosen.where(Event.id > after)
+    page, more = cursors.cut(db.session.scalars(chosen.limit(query.limit + 1)).all(), query.limit)
     told = tell(page)
     return EventPage(
-        items=[_event(event, words, ticket) for event, words in zip(page, told, strict=True)],
-        next_cursor=cursors.write([page[-1].id]) if len(found) > query.limit else None,
+        items=[_event(event, words, ticket) for event, words in zip(page, told, strict=True)], next_cursor=more
     )
 
 

@@ -136,11 +136,10 @@ def remove(caller: Caller, webhook_id: int) -> None:
 def deliveries(caller: Caller, webhook_id: int, query: Paged) -> DeliveryPage:
     """List what a webhook was told, newest first."""
     _check(caller)
-    place = cursors.read(query.cursor)
+    before = cursors.after_id(query.cursor)
     webhook = webhook_changes.get_webhook(webhook_id)
-    found = webhook_changes.last_deliveries(webhook, query.limit + 1, place[0] if place else None)
-    page = found[: query.limit]
-    more = cursors.write([page[-1].id]) if len(found) > query.limit else None
+    found = webhook_changes.last_deliveries(webhook, query.limit + 1, before)
+    page, more = cursors.cut(found, query.limit)
     return DeliveryPage(items=[_delivery(row) for row in page], next_cursor=more)
 
 
