@@ -10,11 +10,11 @@ from helpdesk.api.framework import Caller, Noun, check_version
 from helpdesk.api.schemas import Id, In, Moment, Named, Out, Paged, Words
 from helpdesk.api.shapes import named
 from helpdesk.db import db
-from helpdesk.errors import Conflict, NotFound, Refused
+from helpdesk.errors import NotFound, Refused
 from helpdesk.models import Customer, Identity, Organisation, Scope
 from helpdesk.models.customer import MOST_IDENTITIES, MOST_NAME, MOST_NOTE, tidy_name
 from helpdesk.models.event import record_change
-from helpdesk.queries.customers import get_customer, list_customers
+from helpdesk.queries.customers import get_customer, list_customers, present_customer
 
 noun = Noun("customers", "People who write or call, and their addresses. All operators may know all customers.")
 
@@ -130,7 +130,7 @@ def create(caller: Caller, body: CustomerIn) -> CustomerOut:
 )
 def change(caller: Caller, customer_id: int, body: CustomerFacts) -> CustomerOut:
     """Change name, note and organisation of a customer."""
-    customer = _present(customer_id)
+    customer = present_customer(customer_id, lock=True)
     check_version(customer.version)
     organisation = customer.organisation
     if "organisation_id" in body.model_fields_set:
@@ -150,7 +150,7 @@ def change(caller: Caller, customer_id: int, body: CustomerFacts) -> CustomerOut
 )
 def add_identity(caller: Caller, customer_id: int, body: IdentityIn) -> CustomerOut:
     """Add an address to a customer."""
-    customer = _present(customer_id)
+    customer = present_customer(customer_id, lock=True)
     customer.add_identity(caller.user, body.namespace, body.value, body.shared)
     return _fresh(customer)
 
@@ -158,20 +158,11 @@ def add_identity(caller: Caller, customer_id: int, body: IdentityIn) -> Customer
 @noun.delete("/customers/{customer_id}/identities/{identity_id}", scope=Scope.CUSTOMERS_WRITE, answer=None)
 def remove_identity(caller: Caller, customer_id: int, identity_id: int) -> None:
     """Take an address away; the last one stays."""
-    customer = _present(customer_id)
+    customer = present_customer(customer_id, lock=True)
     identity = db.session.get(Identity, identity_id)
     if identity is None or identity.customer_id != customer.id:
         raise NotFound(_("There is no such address of this customer."))
     customer.remove_identity(caller.user, identity)
-
-
-def _present(customer_id: int) -> Customer:
-    """The customer, held, who is still one by themselves."""
-    customer = get_customer(customer_id)
-    db.session.refresh(customer, with_for_update={"key_share": True})
-    if customer.merged_into_id is not None:
-        raise Conflict(_("This customer was merged into another one meanwhile."), customer=customer.merged_into_id)
-    return customer
 
 
 def _organisation(organisation_id: int | None) -> Organisation | None:

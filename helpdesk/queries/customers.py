@@ -9,7 +9,7 @@ from sqlalchemy import Row, Select, func, literal, select, tuple_
 from sqlalchemy.orm import selectinload
 
 from helpdesk.db import db
-from helpdesk.errors import NotFound, Refused
+from helpdesk.errors import Conflict, NotFound, Refused
 from helpdesk.models import Customer, Organisation, Ticket, User
 from helpdesk.permissions import visible
 from helpdesk.queries.lists import rows as ticket_rows
@@ -45,6 +45,16 @@ def get_customer(customer_id: int) -> Customer:
     customer = db.session.get(Customer, customer_id)
     if customer is None:
         raise NotFound(_("There is no such customer."))
+    return customer
+
+
+def present_customer(customer_id: int, lock: bool = False) -> Customer:
+    """A customer who is still one by themselves, their row held with `lock`. Raises NotFound or Conflict."""
+    customer = get_customer(customer_id)
+    if lock:
+        db.session.refresh(customer, with_for_update={"key_share": True})
+    if customer.merged_into_id is not None:
+        raise Conflict(_("This customer was merged into another one meanwhile."), customer=customer.merged_into_id)
     return customer
 
 

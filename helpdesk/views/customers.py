@@ -15,7 +15,7 @@ from helpdesk.db import db
 from helpdesk.errors import Conflict, Forbidden, NotFound, Refused
 from helpdesk.models import Customer, CustomerMerge, Identity, Organisation
 from helpdesk.models.customer_merge import likely_duplicates, merge_into, open_merges, undo_merge
-from helpdesk.queries.customers import TicketPage, get_customer, list_customers, tickets_of
+from helpdesk.queries.customers import TicketPage, get_customer, list_customers, present_customer, tickets_of
 from helpdesk.queries.search import find_customers, read_older_than
 from helpdesk.views import shapes
 
@@ -27,16 +27,6 @@ NAMESPACE_ICONS = {addresses.EMAIL: "mail", addresses.PHONE: "phone"}
 def back_to(customer: Customer) -> ResponseReturnValue:
     """After a change: the customer's page again."""
     return redirect(url_for("customers.show", customer_id=customer.id), 303)
-
-
-def present(customer_id: int, lock: bool = False) -> Customer:
-    """A customer who is still one by themselves. Raises NotFound or Conflict."""
-    customer = get_customer(customer_id)
-    if lock:
-        db.session.refresh(customer, with_for_update={"key_share": True})
-    if customer.merged_into_id is not None:
-        raise Conflict(_("This customer was merged into another one meanwhile."))
-    return customer
 
 
 @pages.get("/customers")
@@ -106,7 +96,7 @@ def _reach(identity: Identity) -> dict[str, Any]:
 @login_required
 def edit(customer_id: int) -> ResponseReturnValue:
     """The form with name, organisation and note."""
-    customer = present(customer_id)
+    customer = present_customer(customer_id)
     organisation = customer.organisation.name if customer.organisation else ""
     given = {"name": customer.name, "note": customer.note, "language": customer.language or ""}
     return _form(customer, {**given, "organisation": organisation})
@@ -116,7 +106,7 @@ def edit(customer_id: int) -> ResponseReturnValue:
 @login_required
 def save(customer_id: int) -> ResponseReturnValue:
     """Take what the form says; what was typed is kept where it cannot be."""
-    customer = present(customer_id, lock=True)
+    customer = present_customer(customer_id, lock=True)
     given = {name: request.form.get(name, "") for name in ("name", "note", "organisation", "language")}
     version = request.form.get("version", 0, type=int)
     try:
@@ -155,7 +145,7 @@ def _form(customer: Customer, given: dict[str, str], fault: str = "") -> str:
 @login_required
 def add_identity(customer_id: int) -> ResponseReturnValue:
     """Add a mail address or a phone number, whichever was typed."""
-    customer = present(customer_id, lock=True)
+    customer = present_customer(customer_id, lock=True)
     value = request.form.get("value", "")[:400]
     namespace = addresses.PHONE if addresses.looks_like_phone(value) else addresses.EMAIL
     customer.add_identity(current_user, namespace, value, shared="shared" in request.form)
@@ -166,7 +156,7 @@ def add_identity(customer_id: int) -> ResponseReturnValue:
 @login_required
 def remove_identity(customer_id: int, identity_id: int) -> ResponseReturnValue:
     """Take an address away from the customer."""
-    customer = present(customer_id, lock=True)
+    customer = present_customer(customer_id, lock=True)
     customer.remove_identity(current_user, _identity(customer, identity_id))
     return back_to(customer)
 
@@ -175,7 +165,7 @@ def remove_identity(customer_id: int, identity_id: int) -> ResponseReturnValue:
 @login_required
 def share_identity(customer_id: int, identity_id: int) -> ResponseReturnValue:
     """Say that several people use an address (`shared=1`), or that one does."""
-    customer = present(customer_id, lock=True)
+    customer = present_customer(customer_id, lock=True)
     customer.share_identity(current_user, _identity(customer, identity_id), request.form.get("shared") == "1")
     return back_to(customer)
 
@@ -193,7 +183,7 @@ def block(customer_id: int) -> ResponseReturnValue:
     """Leave out what this customer sends (`blocked=1`), or take it again. For supervisors."""
     if not current_user.is_supervisor:
         raise Forbidden(_("Only supervisors block customers."))
-    customer = present(customer_id, lock=True)
+    customer = present_customer(customer_id, lock=True)
     customer.block(current_user, request.form.get("blocked") == "1")
     return back_to(customer)
 
@@ -202,7 +192,7 @@ def block(customer_id: int) -> ResponseReturnValue:
 @login_required
 def choose_merge(customer_id: int) -> ResponseReturnValue:
     """Choose who is the same person as this customer: likely ones, or found by a question."""
-    customer = present(customer_id)
+    customer = present_customer(customer_id)
     question = request.args.get("q", "")[:200]
     found = find_customers(question, limit=20) if question.strip() else likely_duplicates(customer)
     others = [other for other in found if other.id != customer.id]
@@ -213,8 +203,8 @@ def choose_merge(customer_id: int) -> ResponseReturnValue:
 @login_required
 def merge(customer_id: int) -> ResponseReturnValue:
     """Let the customer `other` become this one."""
-    customer = present(customer_id)
-    other = present(request.form.get("other", 0, type=int))
+    customer = present_customer(customer_id)
+    other = present_customer(request.form.get("other", 0, type=int))
     merge_into(other, customer, current_user)
     flash(_("%(name)s was merged into this customer. It can be undone below.", name=other.name), "success")
     return back_to(customer)
@@ -224,7 +214,7 @@ def merge(customer_id: int) -> ResponseReturnValue:
 @login_required
 def undo(customer_id: int, merge_id: int) -> ResponseReturnValue:
     """Part two customers again."""
-    customer = present(customer_id)
+    customer = present_customer(customer_id)
     row = db.session.get(CustomerMerge, merge_id)
     if row is None or row.target_id != customer.id:
         raise NotFound(_("There is no such merge of this customer."))
