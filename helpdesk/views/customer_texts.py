@@ -64,7 +64,7 @@ def index() -> ResponseReturnValue:
     """All texts, and which of them are the administrators' own."""
     projects = db.session.scalars(select(Project).order_by(func.sort_key(Project.name))).all()
     own = {(row.project_id, row.key, row.language) for row in db.session.scalars(select(CustomerText))}
-    return render_template("admin/customer_texts.html", projects=projects, own=own, keys=KEYS, languages=LANGUAGES)
+    return render_template("admin/customer_texts.html", projects=projects, own=own, texts=KEYS, languages=LANGUAGES)
 
 
 @pages.get("/admin/customer-texts/<int:project_id>/<key>/<language>")

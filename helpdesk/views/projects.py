@@ -140,7 +140,7 @@ def _page(project: Project, form: ProjectForm, fault: str = "") -> str:
         select(Channel).where(Channel.project_id == project.id, CONNECTED).order_by(func.sort_key(Channel.name))
     ).all()
     own = {
-        (key, language)
+        (project.id, key, language)
         for key, language in db.session.execute(
             select(CustomerText.key, CustomerText.language).where(CustomerText.project_id == project.id)
         ).tuples()
