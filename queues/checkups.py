@@ -87,7 +87,7 @@ def channels() -> Iterator[Finding]:
     if not found:
         yield Finding("mail", Level.HINT, _("There is no channel yet."), _("Connect a mailbox under “Channels”."))
     for row in found:
-        problems = list(_channel(row, now))
+        problems = [*_books_of(row, now), *_contact_of(row, now)]
         if not row.channel.enabled:
             yield Finding("mail", Level.HINT, _("%(name)s is switched off.", name=row.channel.name))
         yield from problems
@@ -95,17 +95,9 @@ def channels() -> Iterator[Finding]:
             yield Finding("mail", Level.OK, _("%(name)s works.", name=row.channel.name))
 
 
-def _channel(row: status.ChannelStatus, now: datetime) -> Iterator[Finding]:
+def _books_of(row: status.ChannelStatus, now: datetime) -> Iterator[Finding]:
+    """What came in by a channel: counted right, understood, fetched, and processed in time."""
     channel, name = row.channel, row.channel.name
-    try:
-        channel.secrets  # noqa: B018 -- whether they can be opened is the question
-    except StartError as error:
-        yield Finding(
-            "mail",
-            Level.FAULT,
-            f"{name}: {error}",
-            _("Put the keyring of this database back, or type the passwords again."),
-        )
     if not row.ledger.balanced:
         words = _("%(name)s: the numbers of received and processed mails differ.", name=name)
         yield Finding("mail", Level.FAULT, words, _("Look at the status page, and report this."))
@@ -135,6 +127,20 @@ def _channel(row: status.ChannelStatus, now: datetime) -> Iterator[Finding]:
             time=_lasting(now - row.oldest_at),
         )
         yield Finding("mail", Level.FAULT, words, _("Check that the worker `intake` is running."))
+
+
+def _contact_of(row: status.ChannelStatus, now: datetime) -> Iterator[Finding]:
+    """Whether a channel's secrets can be opened, and whether it still talks with its server."""
+    channel, name = row.channel, row.channel.name
+    try:
+        channel.secrets  # noqa: B018 -- whether they can be opened is the question
+    except StartError as error:
+        yield Finding(
+            "mail",
+            Level.FAULT,
+            f"{name}: {error}",
+            _("Put the keyring of this database back, or type the passwords again."),
+        )
     if not channel.enabled or channel.kind not in adapters() or not adapter_for(channel.kind).listens(channel.settings):
         return
     if channel.last_error:
