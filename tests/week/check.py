@@ -43,7 +43,11 @@ class Report:
 def check(played: Played, beat: int = 1) -> Report:
     """Check everything; the machine looked every `beat` minutes. Needs an application context; reads only."""
     report = Report()
-    report.figures.append(f"{len(played.intents.mails)} mails, {len(played.intents.calls)} calls; {played.done}")
+    intents = played.intents
+    report.figures.append(
+        f"{len(intents.mails)} mails, {intents.redelivered} of them twice; {len(intents.calls)} calls in"
+        f" {intents.call_events} posts, {intents.refused_posts} forged ones refused; {played.done}"
+    )
     _line(report)
     _owners(report, timedelta(minutes=beat + 2))
     _promises(report, timedelta(minutes=beat + 2))

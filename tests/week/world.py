@@ -24,7 +24,6 @@ class Mailbox:
 
     channel_id: int
     address: str
-    queue: str
     brand: str
 
 
@@ -33,7 +32,6 @@ class Worker:
     """An operator and when they work: pairs of moments, begin and end of each shift."""
 
     user_id: int
-    name: str
     team: str
     shifts: list[tuple[datetime, datetime]] = field(default_factory=list)
 
@@ -125,7 +123,7 @@ def _mailbox(queue: Queue, address: str, brand: str) -> Mailbox:
     )
     db.session.add(channel)
     db.session.flush()
-    return Mailbox(channel.id, address, queue.name, brand)
+    return Mailbox(channel.id, address, brand)
 
 
 def _workers(size: Size, random: Random, queues: dict[str, Queue], supervisor: User) -> list[Worker]:
@@ -143,7 +141,7 @@ def _workers(size: Size, random: Random, queues: dict[str, Queue], supervisor: U
         user = User(email=f"op{number}@prichal.example", name=f"Оператор {number}", role=Role.OPERATOR)
         groups[team].users.append(user)
         db.session.flush()
-        workers.append(Worker(user.id, user.name, team, _shifts(size, random, number)))
+        workers.append(Worker(user.id, team, _shifts(size, random, number)))
     return workers
 
 
