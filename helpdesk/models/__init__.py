@@ -12,26 +12,41 @@ from helpdesk.models.channel import Channel, ParkedMail
 from helpdesk.models.conversation import Conversation, Participant
 from helpdesk.models.customer import Customer, Identity
 from helpdesk.models.customer_merge import CustomerMerge
+from helpdesk.models.definitions import definitions
 from helpdesk.models.event import Event
+from helpdesk.models.fields import CrmPanel, Field
 from helpdesk.models.former import FormerNumber, FormerPattern
 from helpdesk.models.hook import HookRefusal
 from helpdesk.models.idempotency import IdempotencyKey
 from helpdesk.models.inbound import DedupKey, InboundEvent, InboundState, MailCopies, RawInput, Tally
+from helpdesk.models.macro import Macro
+from helpdesk.models.lists import ListItem, ListName
 from helpdesk.models.message import Attachment, Blob, DeliveryState, Draft, Message, MessageKind
 from helpdesk.models.notice import Notice
 from helpdesk.models.organisation import Organisation, OrganisationDomain
 from helpdesk.models.outbox import AnswerCount, Attempt, Breaker, Delivery, OutboxItem
 from helpdesk.models.project import Project, Setting, read_setting, write_setting
 from helpdesk.models.promise import PromiseKind, Target, TicketPromise
-from helpdesk.models.queue import CannedReply, Category, CustomerText, FollowUp, OwnerAway, Queue, QueueClock
+from helpdesk.models.queue import Category, CustomerText, FollowUp, OwnerAway, Queue, QueueClock
+from helpdesk.models.ready import CannedReply, CannedReplyGroup, TextVariable, TextVariableValue
 from helpdesk.models.rule import BlockedSender, Rule, SenderCount
 from helpdesk.models.saved_view import Order, SavedView
 from helpdesk.models.search import SearchDocument
 from helpdesk.models.session import PasswordLink, RecoveryCode, TryCount, UserSession
 from helpdesk.models.system_mail import SystemMail
 from helpdesk.models.task import Task
-from helpdesk.models.ticket import Reply, State, Tag, Ticket, TicketLink, TicketPerson, TicketTag
-from helpdesk.models.user import Group, Membership, QueueRight, Right, Role, User
+from helpdesk.models.ticket import (
+    Reply,
+    State,
+    Tag,
+    Ticket,
+    TicketJoin,
+    TicketLink,
+    TicketPerson,
+    TicketTag,
+    TicketWatcher,
+)
+from helpdesk.models.user import Group, Membership, Permission, QueueRight, Right, Role, User
 from helpdesk.models.webhook import Webhook, WebhookDelivery
 
 
@@ -56,9 +71,11 @@ __all__ = [
     "CalendarVersion",
     "Call",
     "CannedReply",
+    "CannedReplyGroup",
     "Category",
     "Channel",
     "Conversation",
+    "CrmPanel",
     "Customer",
     "CustomerMerge",
     "CustomerText",
@@ -67,6 +84,7 @@ __all__ = [
     "DeliveryState",
     "Draft",
     "Event",
+    "Field",
     "FollowUp",
     "FormerNumber",
     "FormerPattern",
@@ -76,6 +94,9 @@ __all__ = [
     "Identity",
     "InboundEvent",
     "InboundState",
+    "Macro",
+    "ListItem",
+    "ListName",
     "MailCopies",
     "Membership",
     "Message",
@@ -89,6 +110,7 @@ __all__ = [
     "ParkedMail",
     "Participant",
     "PasswordLink",
+    "Permission",
     "Project",
     "PromiseKind",
     "Queue",
@@ -111,17 +133,22 @@ __all__ = [
     "Tally",
     "Target",
     "Task",
+    "TextVariable",
+    "TextVariableValue",
     "Ticket",
+    "TicketJoin",
     "TicketLink",
     "TicketPerson",
     "TicketPromise",
     "TicketTag",
+    "TicketWatcher",
     "TryCount",
     "User",
     "UserSession",
     "Webhook",
     "WebhookDelivery",
     "configure",
+    "definitions",
     "read_setting",
     "write_setting",
 ]

@@ -133,18 +133,35 @@ class Attachment(Model):
 
 
 class Draft(Model):
-    """What an operator is writing on a ticket, kept on the server as they type."""
+    """What an operator is writing on a ticket, or in the form of a new one (`opening`: mail, hand).
+
+    `version` rises with each change and `writer` names the window that made the last one: whoever writes upon an older
+    version pushes what stood there into `former` ([{mode, body, at}], newest last), so that nothing goes unseen.
+    `blocks` is a message that is being put together: [{kind: text|picture|link|video|file, ...}].
+    `fields` are the other fields of the form of a new ticket; `caret` is where the author stood in the text.
+    """
 
     __tablename__ = "drafts"
-    __table_args__ = (UniqueConstraint("user_id", "ticket_id"),)
+    __table_args__ = (
+        UniqueConstraint("user_id", "ticket_id"),
+        CheckConstraint("(ticket_id IS NULL) = (opening <> '')", name="place"),
+        Index("uq_drafts_opening", "user_id", "opening", unique=True, postgresql_where=text("ticket_id IS NULL")),
+    )
 
     id: Mapped[Id]
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id", ondelete="CASCADE"), index=True)
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id", ondelete="CASCADE"), index=True)
+    opening: Mapped[str] = mapped_column(default="", server_default="")
     mode: Mapped[str] = mapped_column(default="reply", server_default="reply")
     body: Mapped[str] = mapped_column(default="", server_default="")
     recipients: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
+    fields: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
+    blocks: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default="[]")
+    former: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default="[]")
     seen_message_id: Mapped[int | None]
+    caret: Mapped[int | None]
+    version: Mapped[int] = mapped_column(default=0, server_default="0")
+    writer: Mapped[str] = mapped_column(default="", server_default="")
     updated_at: Mapped[Moment | None]
 
     attachments: Mapped[list[Attachment]] = relationship(order_by="Attachment.id")

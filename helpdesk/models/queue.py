@@ -2,7 +2,8 @@
 
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from helpdesk.db import Id, Model, Moment, Now
@@ -71,24 +72,15 @@ class Queue(Model):
 
 
 class Category(Model):
-    """A label from a managed list that sorts tickets by what they are about."""
+    """A label from a managed list that sorts tickets by what they are about; see `helpdesk.models.lists`."""
 
     __tablename__ = "categories"
 
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(unique=True)
     active: Mapped[bool] = mapped_column(default=True, server_default="true")
-
-
-class CannedReply(Model):
-    """A ready answer, for everybody or for the people of one queue."""
-
-    __tablename__ = "canned_replies"
-
-    id: Mapped[Id]
-    queue_id: Mapped[int | None] = mapped_column(ForeignKey("queues.id", ondelete="CASCADE"), index=True)
-    name: Mapped[str]
-    body: Mapped[str]
+    position: Mapped[int] = mapped_column(default=0, server_default="0")
+    queue_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), default=list, server_default="{}")
 
 
 class CustomerText(Model):

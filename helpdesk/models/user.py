@@ -2,8 +2,8 @@
 
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from helpdesk.db import Id, Model, Moment, Now
@@ -24,6 +24,12 @@ class Right(StrEnum):
     SEE = "see"
     WORK = "work"
     SUPERVISE = "supervise"
+
+
+class Permission(StrEnum):
+    """What an administrator may let a person or a group do beside their work; administrators may all of it."""
+
+    DIALOG_SETTINGS = "dialog_settings"
 
 
 RIGHT_RANK = {Right.SEE: 1, Right.WORK: 2, Right.SUPERVISE: 3}
@@ -66,6 +72,7 @@ class User(Model):
     theme: Mapped[str] = mapped_column(default="system", server_default="system")
     claim_limit: Mapped[int | None]
     claim_limits: Mapped[dict[str, int]] = mapped_column(JSONB, default=dict, server_default="{}")
+    permissions: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default="{}")
     rights_version: Mapped[int] = mapped_column(default=1, server_default="1")
     preferences: Mapped[dict] = mapped_column(JSONB, default=dict, server_default="{}")  # type: ignore[type-arg]
     created_at: Mapped[Now]
@@ -74,6 +81,7 @@ class User(Model):
     availability_reason: Mapped[str] = mapped_column(default="", server_default="")
     availability_since: Mapped[Now]
     present_at: Mapped[Moment | None]
+    signature: Mapped[str] = mapped_column(default="", server_default="")
 
     groups: Mapped[list["Group"]] = relationship(secondary="memberships", back_populates="users")
 
@@ -116,7 +124,10 @@ class User(Model):
 
 
 class Group(Model):
-    """A team of operators. One group may be `everyone`: new people join it, and new queues are opened to it."""
+    """A team of operators. One group may be `everyone`: new people join it, and new queues are opened to it.
+
+    Members of a group that `edits_texts` write ready answers and the variables in them; administrators always do.
+    """
 
     __tablename__ = "groups"
     __table_args__ = (Index("uq_groups_everyone", "everyone", unique=True, postgresql_where=text("everyone")),)
@@ -124,6 +135,7 @@ class Group(Model):
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(unique=True)
     everyone: Mapped[bool] = mapped_column(default=False, server_default="false")
+    permissions: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default="{}")
     created_at: Mapped[Now]
 
     users: Mapped[list[User]] = relationship(secondary="memberships", back_populates="groups")
