@@ -124,10 +124,7 @@ class User(Model):
 
 
 class Group(Model):
-    """A team of operators. One group may be `everyone`: new people join it, and new queues are opened to it.
-
-    Members of a group that `edits_texts` write ready answers and the variables in them; administrators always do.
-    """
+    """A team of operators. One group may be `everyone`: new people join it, and new queues are opened to it."""
 
     __tablename__ = "groups"
     __table_args__ = (Index("uq_groups_everyone", "everyone", unique=True, postgresql_where=text("everyone")),)

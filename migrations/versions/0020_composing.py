@@ -49,7 +49,6 @@ def upgrade() -> None:
     op.create_index(op.f("ix_text_variable_values_project_id"), "text_variable_values", ["project_id"])
     _drafts()
     op.add_column("users", sa.Column("signature", sa.Text(), server_default="", nullable=False))
-    op.add_column("groups", sa.Column("edits_texts", sa.Boolean(), server_default="false", nullable=False))
 
 
 def _drafts() -> None:
