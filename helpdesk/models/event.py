@@ -7,7 +7,7 @@ Each kind of fact is a small dataclass: its fields are the payload that is store
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from helpdesk.models.ticket import Ticket
 
 
+# What was said stands in the thread itself; what happened beside it is found by its time (`ix_events_beside`).
+NOT_SAID = "kind NOT IN ('message.inbound', 'message.reply', 'message.note', 'message.delivery')"
+
+
 class Event(Model):
     """One fact: when, on which ticket and queue, by whom, what. Never changed, never deleted."""
 
@@ -24,6 +28,7 @@ class Event(Model):
     __table_args__ = (
         Index("ix_events_ticket_id_id", "ticket_id", "id"),
         Index("ix_events_kind_id", "kind", "id"),
+        Index("ix_events_beside", "ticket_id", "at", postgresql_where=text(NOT_SAID)),
     )
 
     id: Mapped[Id]
