@@ -1,7 +1,8 @@
 """Named conditions in a search: `queue:billing state:open owner:me from:2026-03-01 code`.
 
 A condition is a name, a colon and a value, in quotation marks where it has several words. The names are known in all
-three languages of the desk. What stands outside is searched for as words.
+three languages of the desk. What stands outside is searched for as words. Lists are narrowed by the same conditions and
+saved views are made of them; there a chosen thing stands as `#` and its id (`queue:#3`), several with commas between.
 """
 
 import re
@@ -19,6 +20,7 @@ from helpdesk.errors import Refused
 from helpdesk.models import (
     Category,
     Channel,
+    Identity,
     Participant,
     Project,
     Queue,
@@ -53,6 +55,9 @@ NAMES = {
     "priority": ("priority", "приоритет", "пріоритет"),
     "category": ("category", "категория", "категорія"),
     "tag": ("tag", "тег", "метка", "мітка"),
+    "kind": ("kind", "вид"),
+    "has": ("has", "есть", "є"),
+    "due": ("due", "срок", "термін"),
 }
 _CODE = {alias: code for code, aliases in NAMES.items() for alias in aliases}
 _FILTER = re.compile(r'(?<!\S)([^\W\d_]{2,12}):(?:"([^"]*)"|“([^”]*)”|«([^»]*)»|(\S+))')
@@ -63,6 +68,12 @@ KINDS = {
     Kind.PAUSED: ("paused", "отложенные", "відкладені"),
     Kind.FINISHED: ("finished", "closed", "закрытые", "закриті"),
 }
+_IDS = re.compile(r"#\d{1,18}(?:,#\d{1,18})*")
+HAS = {
+    "phone": ("phone", "телефон"),
+    "email": ("email", "mail", "почта", "пошта"),
+}
+DUE = {"late": ("late", "просрочено", "прострочено"), "soon": ("soon", "скоро", "незабаром")}
 _DAY = re.compile(r"(?:(\d{4})-(\d{1,2})(?:-(\d{1,2}))?|(\d{1,2})\.(\d{1,2})\.(\d{4})|(\d{1,2})\.(\d{4}))")
 _RELATIVE = {
     "today": 0,
@@ -98,13 +109,28 @@ def read_question(question: str) -> Question:
     return Question(" ".join(rest.split()), found)
 
 
+def write_condition(code: str, value: str) -> str:
+    """A condition as `read_question` takes it apart again; "" for an empty value."""
+    value = " ".join(value.replace('"', " ").split())
+    if not value:
+        return ""
+    return f'{code}:"{value}"' if " " in value or value[0] in "“«" else f"{code}:{value}"
+
+
+def read_ids(value: str) -> list[int] | None:
+    """The ids behind `#3,#4`; None where it is no such value."""
+    return [int(part[1:]) for part in value.split(",")] if _IDS.fullmatch(value) else None
+
+
 def conditions(user: User, question: Question) -> list[ColumnElement[bool]]:
     """The conditions on `Ticket` that a question puts. Raises Refused where a value means nothing here."""
     return [_CONDITIONS[code](user, value) for code, value in question.filters]
 
 
 def _named(model: type[Queue] | type[Project] | type[Channel] | type[Category], value: str) -> list[int]:
-    """Ids of the rows whose name contains the value, in whatever case."""
+    """Ids of the rows that the value names by id, or whose name contains it, in whatever case."""
+    if (ids := read_ids(value)) is not None:
+        return ids
     query = select(model.id).where(func.strpos(func.sort_key(model.name), func.sort_key(value)) > 0)
     return list(db.session.scalars(query.limit(MOST_MET)))
 
@@ -118,6 +144,11 @@ def _queue(user: User, value: str) -> ColumnElement[bool]:
 
 
 def _state(_user: User, value: str) -> ColumnElement[bool]:
+    parts = [part for part in value.split(",") if part] or [value]
+    return or_(*(_one_state(part) for part in parts))
+
+
+def _one_state(value: str) -> ColumnElement[bool]:
     asked = value.lower()
     for kind, names in KINDS.items():
         if asked in names:
@@ -135,6 +166,8 @@ def _owner(user: User, value: str) -> ColumnElement[bool]:
         return Ticket.owner_id == user.id
     if asked in NOBODY:
         return Ticket.owner_id.is_(None)
+    if (known := read_ids(value)) is not None:
+        return Ticket.owner_id.in_(known)
     by_name = func.strpos(func.sort_key(User.name), func.sort_key(value)) > 0
     ids = list(db.session.scalars(select(User.id).where(or_(by_name, func.lower(User.email) == asked)).limit(MOST_MET)))
     if not ids:
@@ -213,6 +246,32 @@ def _tag(_user: User, value: str) -> ColumnElement[bool]:
     return Ticket.id.in_(tagged)
 
 
+def _kind(_user: User, value: str) -> ColumnElement[bool]:
+    """The kind of channel, such as a messenger."""
+    asked = [part for part in value.lower().split(",") if part]
+    return Ticket.channel_id.in_(select(Channel.id).where(Channel.kind.in_(asked)))
+
+
+def _has(_user: User, value: str) -> ColumnElement[bool]:
+    """The customer has a phone, an email address."""
+    asked = value.lower()
+    for namespace, names in HAS.items():
+        if asked in names:
+            theirs = select(Identity.id).where(Identity.customer_id == Ticket.customer_id)
+            return theirs.where(Identity.namespace == namespace).exists()
+    raise Refused(_("After “has:” stands phone or email."))
+
+
+def _due(_user: User, value: str) -> ColumnElement[bool]:
+    """What was promised is overdue, or will be soon."""
+    asked = value.lower()
+    if asked in DUE["late"]:
+        return Ticket.due_at <= clock.SQL_NOW
+    if asked in DUE["soon"]:
+        return and_(Ticket.due_warn_at <= clock.SQL_NOW, Ticket.due_at > clock.SQL_NOW)
+    raise Refused(_("After “due:” stands late or soon."))
+
+
 def _some(ids: list[int], value: str) -> list[int]:
     if not ids:
         raise Refused(_("Nothing here is called “%(value)s”.", value=value))
@@ -263,4 +322,7 @@ _CONDITIONS: dict[str, Callable[[User, str], ColumnElement[bool]]] = {
     "priority": _priority,
     "category": _category,
     "tag": _tag,
+    "kind": _kind,
+    "has": _has,
+    "due": _due,
 }
