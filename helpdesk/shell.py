@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast, get_args
 
 from flask import Flask, Response, current_app, request, url_for
 from flask_login import current_user
@@ -72,6 +72,22 @@ def navigation(section: Section) -> list[NavItem]:
     items: list[NavItem] = current_app.extensions.get("navigation", [])
     present = current_app.view_functions
     return [i for i in items if i.section == section and i.endpoint in present and i.shows(current_user)]
+
+
+def rail_current(list_pane: dict[str, Any] | None) -> str:
+    """The path of the rail's entry for what is shown: the list's own page, else the entry of this endpoint.
+
+    Empty where the list stays the one that is on the screen already, and with it the entry.
+    """
+    if list_pane is not None:
+        return "" if list_pane["kept"] else str(list_pane["url"]).partition("?")[0]
+    items = (item for section in get_args(Section) for item in navigation(section))
+    return next((item.url for item in items if item.is_current), request.path)
+
+
+def panes_only() -> bool:
+    """Whether the desk's own script asks, which has the page already and wants its panes alone."""
+    return "X-Panes" in request.headers
 
 
 def url_if(endpoint: str, **values: Any) -> str | None:
@@ -136,4 +152,6 @@ def _keep_for_good(response: Response) -> Response:
 def init_app(app: Flask) -> None:
     """Give templates `asset`, `import_map`, `navigation` and `url_if`, and let browsers keep hashed files."""
     app.jinja_env.globals.update(once=once, asset=asset, import_map=import_map, navigation=navigation, url_if=url_if)
+    app.jinja_env.globals.update(rail_current=rail_current)
+    app.context_processor(lambda: {"panes_only": panes_only()})
     app.after_request(_keep_for_good)

@@ -28,7 +28,7 @@ from helpdesk.models.availability import (
     change,
 )
 from helpdesk.models.event import record_change
-from helpdesk.shell import url_if
+from helpdesk.shell import panes_only, url_if
 from helpdesk.views import shapes
 
 pages = Blueprint("availability", __name__)
@@ -154,7 +154,7 @@ def init_app(app: Flask) -> None:
 
     @app.context_processor
     def presence() -> dict[str, Any]:
-        if "HX-Request" in request.headers or not current_user or not current_user.is_authenticated:
+        if "HX-Request" in request.headers or panes_only() or not current_user or not current_user.is_authenticated:
             return {}
         return {"presence": shape(), "presence_version": shapes.live_versions(f"presence:{me().id}")}
 

@@ -15,6 +15,7 @@ from helpdesk.db import db
 from helpdesk.errors import NotFound
 from helpdesk.models import Ticket
 from helpdesk.models.notice import Notice, count_unseen, see
+from helpdesk.shell import panes_only
 from helpdesk.views import shapes
 
 pages = Blueprint("notices", __name__)
@@ -110,6 +111,6 @@ def init_app(app: Flask) -> None:
 
     @app.context_processor
     def ring() -> dict[str, Any]:
-        if "HX-Request" in request.headers or not current_user or not current_user.is_authenticated:
+        if "HX-Request" in request.headers or panes_only() or not current_user or not current_user.is_authenticated:
             return {}
         return _bell()

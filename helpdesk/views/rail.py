@@ -9,7 +9,7 @@ from flask_login import current_user, login_required
 
 from helpdesk import clock
 from helpdesk.queries.counters import QueueFigures, of_several_projects, queue_figures
-from helpdesk.shell import NavItem, add_nav, url_if
+from helpdesk.shell import NavItem, add_nav, panes_only, url_if
 from helpdesk.views import shapes
 
 pages = Blueprint("rail", __name__)
@@ -54,7 +54,7 @@ def init_app(app: Flask) -> None:
 
     @app.context_processor
     def rail() -> dict[str, Any]:
-        if "HX-Request" in request.headers or not current_user or not current_user.is_authenticated:
+        if "HX-Request" in request.headers or not current_user or not current_user.is_authenticated or panes_only():
             return {}
         return {
             **rail_context(queue_figures(current_user)),

@@ -42,12 +42,12 @@ def live_versions(topics: str) -> str:
     return " ".join(str(found[topic]) for topic in topics.split())
 
 
-def row(item: Row[Any], now: datetime, may_take: bool = False) -> dict[str, Any]:
-    """A line of a list, from a row with `helpdesk.queries.lists.COLUMNS`."""
+def row(item: Row[Any], now: datetime, may_take: bool = False, within: str | None = None) -> dict[str, Any]:
+    """A line of a list, from a row with `helpdesk.queries.lists.COLUMNS`; `within` is the key of that list."""
     waits = item.kind == Kind.ACTIVE and item.owner_id is None
     return {
         "id": item.id,
-        "url": url_for("tickets.show", ticket_id=item.id),
+        "url": url_for("tickets.show", ticket_id=item.id, **({"in": within} if within else {})),
         "number_text": group_digits(item.number),
         "title": item.title,
         "customer_name": item.customer_name,

@@ -16,10 +16,10 @@ from helpdesk.models.ticket import find_by_number
 from helpdesk.models.ticket.states import Kind
 from helpdesk.queries import thread as reading
 from helpdesk.queries.line import position
-from helpdesk.queries.lists import View, of_queue, owned_by
 from helpdesk.shell import url_if
 from helpdesk.views import shapes
 from helpdesk.views.composing import composer, participants
+from helpdesk.views.desk_lists import MINE, pane_context
 from helpdesk.views.promise_shapes import panel
 from helpdesk.words import role_name, state
 
@@ -110,8 +110,8 @@ def page_context(ticket: Ticket) -> dict[str, Any]:
         **said,
         **card_context(ticket, works),
         "composer": composer(ticket, newest) if works else None,
-        "queue_id": ticket.queue_id,
-        **_beside(ticket),
+        "current_id": ticket.id,
+        **pane_context(default_list(ticket)),
     }
 
 
@@ -179,24 +179,7 @@ def card_context(ticket: Ticket, works: bool) -> dict[str, Any]:
     }
 
 
-def _beside(ticket: Ticket) -> dict[str, Any]:
-    """The list in the pane beside: the line of the ticket's queue; my tickets when it is mine, or its queue hidden."""
-    now = clock.now()
+def default_list(ticket: Ticket) -> str:
+    """The list beside a ticket opened from none: its queue's line, or mine when it is mine or the queue is hidden."""
     sees = Right.SEE in permissions.rights(current_user, ticket.queue_id)
-    if ticket.owner_id == current_user.id or not sees:
-        page, title = owned_by(current_user, limit=30), _("My tickets")
-        url, topics = url_for("queues.mine", current=ticket.id), f"user:{current_user.id}"
-        return {
-            "list_rows": [shapes.row(item, now) for item in page.rows],
-            "list_title": title,
-            "list_id": "my-tickets",
-            "list_url": url,
-            "list_topics": topics,
-        }
-    page = of_queue(ticket.queue, View.WAITING, limit=30)
-    return {
-        "list_rows": [shapes.row(item, now) for item in page.rows],
-        "list_title": ticket.queue.name,
-        "list_url": url_for("queues.show", queue_id=ticket.queue_id, current=ticket.id),
-        "list_topics": f"queue:{ticket.queue_id}",
-    }
+    return MINE if ticket.owner_id == current_user.id or not sees else f"queue:{ticket.queue_id}"

@@ -1,0 +1,181 @@
+"""The list in the desk's second pane: which one the address names by `in`, and what its template expects.
+
+A key is a kind and what it is about, with colons: `queue:3`, `queue:3:paused`, `mine`. Other lists join by `list_kind`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import request, url_for
+from flask_babel import gettext as _
+from flask_login import current_user
+
+from helpdesk import clock, permissions, words
+from helpdesk.errors import HelpdeskError, NotFound
+from helpdesk.models import Queue, Right
+from helpdesk.queries.lists import View, of_queue, owned_by
+from helpdesk.shell import url_if
+from helpdesk.views import shapes
+
+MINE = "mine"
+FIRST_ROWS = 40
+
+
+@dataclass(frozen=True)
+class ListPane:
+    """One list: its key, its title, the page it has of its own, and its template with what that expects.
+
+    `tabs` are (url, label, is_current); `take_url` claims the next of this list (POST).
+    """
+
+    key: str
+    title: str
+    url: str
+    context: dict[str, Any]
+    template: str = "queues/_list.html"
+    tabs: list[tuple[str, str, bool]] = field(default_factory=list)
+    take_url: str | None = None
+
+
+Maker = Callable[[list[str], str | None], ListPane]
+
+_makers: dict[str, Maker] = {}
+
+
+def list_kind(kind: str) -> Callable[[Maker], Maker]:
+    """Register the maker of one kind of list.
+
+    It gets the parts of the key behind the kind and the keyset place to go on from, and answers with the list as the
+    signed-in user may see it. Raises NotFound where there is none for them.
+    """
+
+    def register(maker: Maker) -> Maker:
+        _makers[kind] = maker
+        return maker
+
+    return register
+
+
+def make_list(key: str, after: str | None = None) -> ListPane:
+    """The list of this key. Raises NotFound when it is absent or hidden."""
+    kind, *rest = key.split(":")
+    if kind not in _makers:
+        raise NotFound(_("There is no such list."))
+    return _makers[kind](rest, after)
+
+
+def pane_context(default_key: str) -> dict[str, Any]:
+    """What `desk/_list_pane.html` expects: the list that the address, else the page before, else the caller names.
+
+    A list that the browser shows already is not read again.
+    """
+    shown = request.headers.get("X-List", "")
+    wanted = request.args.get("in") or shown or default_key
+    if wanted == shown:
+        return {"list_pane": {"key": shown, "kept": True}, "list_key": shown}
+    try:
+        made = make_list(wanted)
+    except HelpdeskError:
+        made = make_list(default_key)
+    return shown_context(made)
+
+
+def shown_context(made: ListPane) -> dict[str, Any]:
+    """The same for a list that was made already."""
+    return {
+        "list_pane": {
+            "key": made.key,
+            "kept": made.key == request.headers.get("X-List"),
+            "title": made.title,
+            "url": made.url,
+            "template": made.template,
+            "tabs": made.tabs,
+            "take_url": made.take_url,
+        },
+        "list_key": made.key,
+        **made.context,
+    }
+
+
+@list_kind("mine")
+def my_tickets(_rest: list[str], _after: str | None) -> ListPane:
+    """My own tickets that are not finished."""
+    now, topic = clock.now(), f"user:{current_user.id}"
+    version = shapes.live_versions(topic)
+    context = {
+        "rows": [shapes.row(item, now, within=MINE) for item in owned_by(current_user).rows],
+        "list_id": "my-tickets",
+        "list_url": url_for("queues.mine"),
+        "list_topics": topic,
+        "list_version": version,
+        "empty_mark": "inbox",
+        "empty_title": _("You have no open tickets"),
+        "empty_text": _("Take the next one: the longest wait comes first."),
+    }
+    return ListPane(MINE, _("My tickets"), url_for("queues.index"), context)
+
+
+@list_kind("queue")
+def of_one_queue(rest: list[str], after: str | None) -> ListPane:
+    """The line of one queue, or its tickets in work, due, paused, finished."""
+    if not rest or not rest[0].isdecimal():
+        raise NotFound(_("There is no such queue."))
+    queue = permissions.get_queue(current_user, int(rest[0]))
+    view = View(rest[1]) if rest[1:] and rest[1] in list(View) else View.WAITING
+    return queue_list(queue, view, after)
+
+
+def queue_list(queue: Queue, view: View, after: str | None = None) -> ListPane:
+    """The list of a queue that the caller found visible."""
+    topic, works = f"queue:{queue.id}", Right.WORK in permissions.rights(current_user, queue.id)
+    version, now = shapes.live_versions(topic), clock.now()
+    page = of_queue(queue, view, after, limit=FIRST_ROWS)
+    key = f"queue:{queue.id}" + ("" if view == View.WAITING else f":{view.value}")
+    here: dict[str, Any] = {"queue_id": queue.id, "view": None if view == View.WAITING else view.value}
+    context = {
+        "rows": [shapes.row(item, now, works, within=key) for item in page.rows],
+        "list_url": url_for("queues.show", **here, after=after),
+        "list_topics": topic,
+        "list_version": version,
+        "next_url": url_for("queues.show", **here, after=page.next_after) if page.next_after else None,
+        "list_text": words.clock_rule(queue.clock, queue.by_priority) if view == View.WAITING else "",
+        "view": view,
+        "may_work": works,
+        "shift_note": _shift_note(queue) if after is None else None,
+        **_empty(view),
+    }
+    take_url = url_if("claims.take_next_of", queue_id=queue.id) if works else None
+    url = url_for("queues.show", **here)
+    return ListPane(key, queue.name, url, context, tabs=_tabs(queue, view), take_url=take_url)
+
+
+def _tabs(queue: Queue, current: View) -> list[tuple[str, str, bool]]:
+    names = {
+        View.WAITING: _("Waiting"),
+        View.IN_WORK: _("In work"),
+        View.DUE: _("Due first"),
+        View.PAUSED: _("Paused"),
+        View.FINISHED: _("Finished"),
+    }
+    return [
+        (url_for("queues.show", queue_id=queue.id, view=view.value), name, view == current)
+        for view, name in names.items()
+    ]
+
+
+def _shift_note(queue: Queue) -> dict[str, Any] | None:
+    if not queue.shift_note:
+        return None
+    author = queue.shift_note_by.name if queue.shift_note_by else ""
+    return {"text": queue.shift_note, "author": author, "at": queue.shift_note_at}
+
+
+def _empty(view: View) -> dict[str, str]:
+    if view == View.WAITING:
+        return {}
+    return {
+        "empty_mark": "inbox",
+        "empty_title": _("Nothing here"),
+        "empty_text": _("No ticket of this queue is in this state."),
+    }
