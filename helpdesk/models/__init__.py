@@ -16,11 +16,12 @@ from helpdesk.models.definitions import definitions
 from helpdesk.models.event import Event
 from helpdesk.models.fields import CrmPanel, Field
 from helpdesk.models.former import FormerNumber, FormerPattern
+from helpdesk.models.handling import Handling
 from helpdesk.models.hook import HookRefusal
 from helpdesk.models.idempotency import IdempotencyKey
 from helpdesk.models.inbound import DedupKey, InboundEvent, InboundState, MailCopies, RawInput, Tally
-from helpdesk.models.macro import Macro
 from helpdesk.models.lists import ListItem, ListName
+from helpdesk.models.macro import Macro
 from helpdesk.models.message import Attachment, Blob, DeliveryState, Draft, Message, MessageKind
 from helpdesk.models.notice import Notice
 from helpdesk.models.organisation import Organisation, OrganisationDomain
@@ -89,14 +90,15 @@ __all__ = [
     "FormerNumber",
     "FormerPattern",
     "Group",
+    "Handling",
     "HookRefusal",
     "IdempotencyKey",
     "Identity",
     "InboundEvent",
     "InboundState",
-    "Macro",
     "ListItem",
     "ListName",
+    "Macro",
     "MailCopies",
     "Membership",
     "Message",

@@ -1,7 +1,7 @@
 """Customers and their identities: who writes or calls, and by which addresses we know them."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext as _
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, delete, select, text, tuple_
@@ -32,6 +32,7 @@ class Customer(Model):
     __table_args__ = (
         Index("ix_customers_sort", text("sort_key(name)"), "id"),
         Index("ix_customers_name_key", "name_key", "id"),
+        Index("ix_customers_fields", "fields", postgresql_using="gin", postgresql_where=text("fields <> '{}'")),
     )
 
     id: Mapped[Id]
@@ -40,7 +41,10 @@ class Customer(Model):
     organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisations.id"), index=True)
     language: Mapped[str | None]
     note: Mapped[str] = mapped_column(default="", server_default="")
+    fields: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     blocked: Mapped[bool] = mapped_column(default=False, server_default="false")
+    internal: Mapped[bool] = mapped_column(default=False, server_default="false")
+    unsubscribed_at: Mapped[Moment | None]
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id"), index=True)
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     created_at: Mapped[Now]

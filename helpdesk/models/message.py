@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 
 class MessageKind(StrEnum):
-    """Who says it and who may see it: notes and system lines are for operators only."""
+    """Who says it and who may see it: notes, system lines and what a customer did elsewhere are for operators only."""
 
     INBOUND = "inbound"
     REPLY = "reply"
     NOTE = "note"
     SYSTEM = "system"
+    EVENT = "event"
 
 
 class DeliveryState(StrEnum):
@@ -49,11 +50,13 @@ class Message(Model):
 
     __tablename__ = "messages"
     __table_args__ = (
-        CheckConstraint("kind IN ('inbound', 'reply', 'note', 'system')", name="kind"),
+        CheckConstraint("kind IN ('inbound', 'reply', 'note', 'system', 'event')", name="kind"),
         UniqueConstraint("conversation_id", "seq"),
         Index("ix_messages_ticket_id_id", "ticket_id", "id"),
         Index("ix_messages_header_hash", "header_hash"),
         Index("ix_messages_general", "conversation_id", "id", postgresql_where=text("ticket_id IS NULL")),
+        Index("ix_messages_unhandled", "ticket_id", "id", postgresql_where=text("unhandled")),
+        Index("ix_messages_handling", "handling_id", "id", postgresql_where=text("handling_id IS NOT NULL")),
     )
 
     id: Mapped[Id]
@@ -79,6 +82,8 @@ class Message(Model):
     facts: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
     delivery: Mapped[str | None]
     delivery_note: Mapped[str | None]
+    unhandled: Mapped[bool] = mapped_column(default=False, server_default="false")
+    handling_id: Mapped[int | None] = mapped_column(ForeignKey("handlings.id"))
     answers_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id"))
 
     conversation: Mapped[Conversation] = relationship()
@@ -92,7 +97,7 @@ class Message(Model):
     @property
     def is_internal(self) -> bool:
         """Whether only operators may ever see it."""
-        return self.kind in {MessageKind.NOTE, MessageKind.SYSTEM}
+        return self.kind in {MessageKind.NOTE, MessageKind.SYSTEM, MessageKind.EVENT}
 
 
 class Blob(Model):

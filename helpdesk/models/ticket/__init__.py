@@ -17,20 +17,26 @@ from helpdesk.models.inbound import Tally
 from helpdesk.models.project import Project, read_setting
 from helpdesk.models.queue import Category, Queue
 from helpdesk.models.ticket.accompanied import Accompanied
+from helpdesk.models.ticket.consulted import Consulted
 from helpdesk.models.ticket.core import Actor, TicketCore, resolve_line_at
 from helpdesk.models.ticket.described import Tag, TicketLink, TicketPerson, TicketTag
+from helpdesk.models.ticket.joins import TicketJoin
 from helpdesk.models.ticket.owned import Owned
 from helpdesk.models.ticket.promised import Promised
 from helpdesk.models.ticket.ruled import Ruled
-from helpdesk.models.ticket.spoken import Reply, Spoken, header_hash, lock_conversation, lock_conversations
+from helpdesk.models.ticket.spoken import Reply, header_hash, lock_conversation, lock_conversations
 from helpdesk.models.ticket.states import CLOSING, KIND, Kind, Priority, State
+from helpdesk.models.ticket.watched import TicketWatcher, Watched
 from helpdesk.models.user import Group, User
 from helpdesk.numbers import DEFAULT_PATTERN, format_number, group_digits, number_key
+
+SAID = "GREATEST(last_customer_at, last_reply_at, arrived_at)"  # when a person last wrote, or was written to
+IS_UNREAD = "unread_first_id IS NOT NULL"
 
 number_sequence = Sequence("ticket_numbers", start=1000001, metadata=Base.metadata)
 
 
-class Ticket(Ruled, Owned, Spoken, Accompanied, Promised, Model):
+class Ticket(Ruled, Owned, Consulted, Accompanied, Promised, Watched, Model):
     """A customer's request: a number, a state, a place in a queue, an owner, a history."""
 
     __tablename__ = "tickets"
@@ -82,7 +88,23 @@ class Ticket(Ruled, Owned, Spoken, Accompanied, Promised, Model):
         Index("ix_tickets_spam", "queue_id", "id", postgresql_where=text("state = 'spam'")),
         Index("ix_tickets_updated_at_id", "updated_at", "id"),
         Index("ix_tickets_due", "queue_id", "due_at", "id", postgresql_where=text("due_at IS NOT NULL")),
+        Index("ix_tickets_request_type", "request_type_id", "id", postgresql_where=text("request_type_id IS NOT NULL")),
+        Index("ix_tickets_category", "category_id", "id", postgresql_where=text("category_id IS NOT NULL")),
+        Index("ix_tickets_reasons", "reason_ids", postgresql_using="gin", postgresql_where=text("reason_ids <> '{}'")),
+        Index(
+            "ix_tickets_components",
+            "component_ids",
+            postgresql_using="gin",
+            postgresql_where=text("component_ids <> '{}'"),
+        ),
+        Index("ix_tickets_fields", "fields", postgresql_using="gin", postgresql_where=text("fields <> '{}'")),
+        Index("ix_tickets_shown_on_id", "shown_on_id", postgresql_where=text("shown_on_id IS NOT NULL")),
         Index("ix_tickets_pending", "pending_until", postgresql_where=text("pending_until IS NOT NULL")),
+        Index("ix_tickets_said", "queue_id", text(SAID), "id"),
+        Index("ix_tickets_customer_said", "customer_id", text(SAID), "id"),
+        Index("ix_tickets_unread_first", "queue_id", "unread_first_id", postgresql_where=text(IS_UNREAD)),
+        Index("ix_tickets_unread_last", "queue_id", "unread_last_id", postgresql_where=text(IS_UNREAD)),
+        Index("ix_tickets_customer_unread", "customer_id", "unread_first_id", postgresql_where=text(IS_UNREAD)),
     )
 
     project: Mapped[Project] = relationship()
@@ -203,9 +225,11 @@ __all__ = [
     "Tag",
     "Ticket",
     "TicketCore",
+    "TicketJoin",
     "TicketLink",
     "TicketPerson",
     "TicketTag",
+    "TicketWatcher",
     "find_by_number",
     "header_hash",
     "lock_conversation",

@@ -5,15 +5,18 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ForeignKey, func, select
+from sqlalchemy import BigInteger, ForeignKey, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from helpdesk import live
 from helpdesk.db import Id, Moment, Now, db
 from helpdesk.models.conversation import Conversation
 from helpdesk.models.customer import Customer
+from helpdesk.models.definitions import definitions
 from helpdesk.models.event import Event, Fact
 from helpdesk.models.inbound import Tally
+from helpdesk.models.lists import ListName
 from helpdesk.models.message import DeliveryState, Message, MessageKind
 from helpdesk.models.project import Project
 from helpdesk.models.queue import Queue, QueueClock
@@ -55,7 +58,10 @@ class TicketCore:
     attention_at: Mapped[Moment | None]
     group_id: Mapped[int | None] = mapped_column(ForeignKey("groups.id"))
     priority: Mapped[int] = mapped_column(default=Priority.NORMAL, server_default="3")
-    request_type: Mapped[str] = mapped_column(default="", server_default="")
+    request_type_id: Mapped[int | None] = mapped_column(ForeignKey("list_items.id"))
+    reason_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), default=list, server_default="{}")
+    component_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), default=list, server_default="{}")
+    fields: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     category_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"))
     arrived_at: Mapped[Moment]
     first_unanswered_at: Mapped[Moment | None]
@@ -72,6 +78,12 @@ class TicketCore:
     spam_cause: Mapped[str | None]
     previous_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
+    shown_on_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))  # where the chain of merges ends
+    has_merged: Mapped[bool] = mapped_column(default=False, server_default="false")
+    watched: Mapped[bool] = mapped_column(default=False, server_default="false")
+    unread: Mapped[int] = mapped_column(default=0, server_default="0")
+    unread_first_id: Mapped[int | None]  # of the messages that nobody has handled; not to be changed alone
+    unread_last_id: Mapped[int | None]
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     updated_at: Mapped[Now] = mapped_column(onupdate=func.helpdesk_now())
 
@@ -82,6 +94,14 @@ class TicketCore:
         customer: Mapped[Customer]
         owner: Mapped[User | None]
         group: Mapped[Group | None]
+
+    @property
+    def request_type(self) -> str:
+        """The name of the request's type, "" without one."""
+        if self.request_type_id is None:
+            return ""
+        item = definitions().lists[ListName.TYPE].get(self.request_type_id)
+        return item.name if item else ""
 
     @contextmanager
     def changing(self, by: Actor, fact: Fact | None = None) -> Iterator[None]:
