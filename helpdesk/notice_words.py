@@ -6,6 +6,7 @@ from typing import Any
 
 from flask_babel import format_datetime
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 from helpdesk.models.notice import Notice
 from helpdesk.promise_words import kind_name
@@ -25,6 +26,25 @@ def _returned(payload: Payload) -> str:
     return _("A ticket of yours went back to its queue while you were not here")
 
 
+def _task(payload: Payload) -> dict[str, str]:
+    return {"name": payload["name"], "title": payload["title"]}
+
+
+def _called(payload: Payload) -> str:
+    """Who called the reader in, and when their task begins, where they have one now."""
+    if payload.get("task_at"):
+        begins = format_datetime(datetime.fromisoformat(payload["task_at"]), "short")
+        return _("%(name)s added you to a ticket; your task begins at %(time)s", name=payload["name"], time=begins)
+    return _("%(name)s mentioned you on a ticket", name=payload["name"])
+
+
+def _mentioned(payload: Payload) -> str:
+    if payload.get("task_at"):
+        begins = format_datetime(datetime.fromisoformat(payload["task_at"]), "short")
+        return _("%(name)s mentioned you; your task begins at %(time)s", name=payload["name"], time=begins)
+    return _("%(name)s mentioned you", name=payload["name"])
+
+
 KINDS: dict[str, tuple[str, str, Callable[[Payload], str]]] = {
     "promise.warned": ("hourglass", "amber", lambda p: _("%(what)s is due soon: %(due)s", **_due(p))),
     "promise.breached": ("clock-exclamation", "red", lambda p: _("%(what)s is overdue since %(due)s", **_due(p))),
@@ -32,13 +52,37 @@ KINDS: dict[str, tuple[str, str, Callable[[Payload], str]]] = {
     "ticket.taken_over": ("user-check", "", lambda p: _("%(name)s took over a ticket of yours", name=p["name"])),
     "ticket.given": ("user-check", "brand", lambda p: _("%(name)s gave you a ticket", name=p["name"])),
     "ticket.returned": ("arrow-back-up", "", _returned),
+    "colleague.mentioned": ("at", "brand", _mentioned),
+    "colleague.added": ("user-plus", "brand", _called),
+    "task.given": ("list-check", "brand", lambda p: _("%(name)s gave you a task: %(title)s", **_task(p))),
+    "task.due": ("clock", "amber", lambda p: _("It is time: %(title)s", title=p["title"])),
 }
 
 
-def sentence(notice: Notice) -> str:
-    """What the notice says; the bare kind where it has no words yet."""
+# Kinds as people choose how they want to hear of them, each with its words.
+CHOICES: tuple[tuple[str, tuple[str, ...], Any], ...] = (
+    ("colleagues", ("colleague.mentioned", "colleague.added"), _l("A colleague mentions or adds you")),
+    ("tasks", ("task.due", "task.given"), _l("A task is due, or you are given one")),
+    ("promises", ("promise.warned", "promise.breached"), _l("A promise is due soon or broken")),
+    (
+        "tickets",
+        ("ticket.taken", "ticket.taken_over", "ticket.given", "ticket.returned"),
+        _l("A ticket of yours changes hands"),
+    ),
+)
+OTHER = "other"
+
+
+def choice_of(kind: str) -> str:
+    """Under which choice a kind of notice falls."""
+    return next((name for name, kinds, _words in CHOICES if kind in kinds), OTHER)
+
+
+def sentence(notice: Notice, absent: str = "") -> str:
+    """What the notice says; the bare kind where it has no words yet. `absent` is for whom its reader stands in."""
     known = KINDS.get(notice.kind)
-    return known[2](notice.payload) if known else notice.kind
+    words = known[2](notice.payload) if known else notice.kind
+    return _("For %(name)s: %(words)s", name=absent, words=words) if absent else words
 
 
 def mark(notice: Notice) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from helpdesk import live
 from helpdesk.clock import SQL_NOW
 from helpdesk.db import Id, Model, Moment, Now, db
+from helpdesk.models.absence import stand_ins
 from helpdesk.models.user import User
 
 if TYPE_CHECKING:
@@ -37,9 +38,15 @@ class Notice(Model):
 
 
 def tell_people(user_ids: Iterable[int], kind: str, ticket_id: int | None = None, **payload: Any) -> None:
-    """Tell each of these people once, in the present transaction; `kind` must have words in `helpdesk.notice_words`."""
-    for user_id in sorted(set(user_ids)):
-        db.session.add(Notice(user_id=user_id, kind=kind, ticket_id=ticket_id, payload=payload))
+    """Tell each of these people once, in the present transaction; `kind` must have words in `helpdesk.notice_words`.
+
+    Whoever stands in for one of them who is out of office is told as well, and for whom.
+    """
+    told = set(user_ids)
+    instead = {stand_in: absent for absent, stand_in in stand_ins(told).items() if stand_in not in told}
+    for user_id in sorted(told | instead.keys()):
+        stands_in = {"for_id": instead[user_id]} if user_id in instead else {}
+        db.session.add(Notice(user_id=user_id, kind=kind, ticket_id=ticket_id, payload=payload | stands_in))
         live.touch(f"notices:{user_id}")
 
 
