@@ -151,6 +151,7 @@ class Ticket(Ruled, Owned, Consulted, Accompanied, Promised, Watched, Model):
             line_class=priority if queue.by_priority else 0,
             arrived_at=arrived_at,
             line_at=arrived_at,
+            unread=0,
             version=0,
             previous_id=previous.id if previous else None,
         )

@@ -22,6 +22,7 @@ from helpdesk.models.project import Project
 from helpdesk.models.queue import Queue, QueueClock
 from helpdesk.models.ticket.keeping import keep_promises, stand_of
 from helpdesk.models.ticket.states import KIND, Kind, Priority, State
+from helpdesk.models.unread import leave_handled
 from helpdesk.models.user import Group, User
 
 Actor = User | Customer | None
@@ -116,6 +117,8 @@ class TicketCore:
         if isinstance(by, User) and by.id == self.owner_id:
             self.attention_at = None  # its owner is at it
         self._settle(kind_before)
+        if self.kind == Kind.FINISHED != kind_before and self.state != State.MERGED:
+            leave_handled(self, by)
         self._count(before)
         self.version += 1
         if fact is not None:

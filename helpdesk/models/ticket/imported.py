@@ -63,6 +63,7 @@ def import_ticket(former: FormerTicket, channel: Channel, customer: Customer) ->
         kind=KIND[former.state],
         arrived_at=former.opened_at,
         line_at=former.opened_at,
+        unread=0,
         version=1,
     )
     if ticket.kind == Kind.FINISHED:

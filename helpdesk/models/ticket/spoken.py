@@ -24,6 +24,7 @@ from helpdesk.models.outbox import OutboxItem
 from helpdesk.models.ticket.core import TicketCore
 from helpdesk.models.ticket.described import TicketPerson
 from helpdesk.models.ticket.states import Kind, State
+from helpdesk.models.unread import note_unread
 from helpdesk.models.user import User
 from helpdesk.models.writing import (
     MOST_BODY,
@@ -52,6 +53,7 @@ class Spoken(TicketCore):
             if nature in {"human", "missed-call"} and self.kind != Kind.FINISHED:
                 self.last_customer_at = max(self.last_customer_at or at, at)
                 self.first_unanswered_at = min(self.first_unanswered_at or at, at)
+            note_unread(self, message, nature)
 
     def hear_aside(self, message: Message) -> None:
         """Take the answer to a forwarded message, which is for colleagues alone; it runs no clock."""

@@ -21,8 +21,10 @@ from helpdesk import clock
 from helpdesk.db import db
 from helpdesk.errors import Conflict, Refused
 from helpdesk.models.event import StateChanged, StateKept
+from helpdesk.models.field_values import check_complete
 from helpdesk.models.ticket.core import Actor, TicketCore
 from helpdesk.models.ticket.states import CLOSING, KIND, MOVES, Kind, State
+from helpdesk.models.unread import bring_back_unread
 from helpdesk.models.user import User
 
 
@@ -49,9 +51,14 @@ class Stateful(TicketCore):
         return True
 
     def finish(self, by: Actor, state: State, reason: str | None = None) -> None:
-        """Close the ticket as solved, unsolved or spam, with an optional reason in words."""
+        """Close the ticket as solved, unsolved or spam, with an optional reason in words.
+
+        Raises Refused while a field is empty that closing requires; spam needs none.
+        """
         if state not in CLOSING:
             raise Refused(_("A ticket is closed as solved, unsolved or spam."))
+        if state != State.SPAM:
+            check_complete(self.queue_id, self.fields)
         self._move_to(state, by, reason=reason)
 
     def reopen(self, by: Actor, cause: str) -> None:
@@ -64,6 +71,7 @@ class Stateful(TicketCore):
             raise Refused(_("The queue of this ticket is closed. Move the ticket to another queue first."))
         if self.rival_id() is not None:
             raise Conflict(_("Another ticket of this conversation is active. Finish or pause that one first."))
+        finished_at = self.finished_at
         with self.changing(by, StateChanged(self.state, State.OPEN, cause=cause)):
             self.state = State.OPEN
             self.attention_at = None if isinstance(by, User) else clock.now()
@@ -72,6 +80,7 @@ class Stateful(TicketCore):
             self.spam_cause = None
             if isinstance(by, User):  # who undoes a closing gives the customer their place in line back
                 self.wind_back()
+                bring_back_unread(self, by, finished_at)
 
     def rival_id(self) -> int | None:
         """Id of another ticket that is active in this conversation, if there is one."""
