@@ -1,8 +1,10 @@
 """Words of the trade in the reader's language: states, priorities, kinds of messages."""
 
+from flask_babel import format_datetime
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from helpdesk.models.absence import Absence
 from helpdesk.models.availability import LEFT, Availability
 from helpdesk.models.ticket.states import KIND, State
 
@@ -77,6 +79,14 @@ def availability(state: str, reason: str = "") -> dict[str, str]:
 def away_reason(reason: str) -> str:
     """A reason to be away in the reader's language, where it is one of those offered at first."""
     return str(AWAY_REASONS.get(reason, reason))
+
+
+def absence_words(absence: Absence) -> str:
+    """Until when somebody is out of office, who stands in for them, and what they say about it."""
+    parts = [_("out until %(time)s", time=format_datetime(absence.until_at, "short")) if absence.until_at else _("out")]
+    if absence.stand_in is not None:
+        parts.append(_("%(name)s stands in", name=absence.stand_in.name))
+    return ", ".join(parts) + (f". {absence.words}" if absence.words else "")
 
 
 def state_name(code: str) -> str:

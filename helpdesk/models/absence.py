@@ -5,7 +5,7 @@ from datetime import datetime
 
 from flask_babel import gettext as _
 from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, and_, or_, select, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
 from helpdesk import clock, live
 from helpdesk.clock import SQL_NOW
@@ -61,7 +61,8 @@ def running(user_ids: Iterable[int]) -> dict[int, Absence]:
     ids = list(user_ids)
     if not ids:
         return {}
-    found = db.session.scalars(select(Absence).where(Absence.user_id.in_(ids), is_running()))
+    query = select(Absence).where(Absence.user_id.in_(ids), is_running()).options(joinedload(Absence.stand_in))
+    found = db.session.scalars(query)
     return {absence.user_id: absence for absence in found}
 
 

@@ -11,6 +11,7 @@ NOUNS = (
     "blocked_senders",
     "calendars",
     "categories",
+    "colleagues",
     "customer_texts",
     "customers",
     "dialogs",

@@ -8,12 +8,15 @@ from flask_babel import gettext as _
 from flask_login import current_user, login_required
 
 from helpdesk import permissions
+from helpdesk.auth import me
+from helpdesk.colleagues import say_to_colleagues
 from helpdesk.db import db
 from helpdesk.errors import Conflict, Forbidden, NotFound, Refused
 from helpdesk.files import attach, put
 from helpdesk.models import Attachment, Message, MessageKind, Reply, Right, State, Ticket
 from helpdesk.models.ticket.states import Kind
 from helpdesk.queries.readable import get_message, ticket_id_of
+from helpdesk.views.colleagues import named_in_form
 from helpdesk.views.composing import addresses, beside_queue, draft_files, own_draft, recipients, uploads
 from helpdesk.views.drafts import take_up_again
 from helpdesk.views.tickets import may_work, page_context, thread_context
@@ -55,7 +58,7 @@ def create(ticket_id: int) -> ResponseReturnValue:
 def note(ticket_id: int) -> ResponseReturnValue:
     """Leave a note for colleagues."""
     ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK, lock=True)
-    ticket.note(current_user, request.form.get("body", ""), _files(ticket))
+    say_to_colleagues(ticket, me(), request.form.get("body", ""), _files(ticket), named_in_form())
     _forget_draft(ticket)
     db.session.flush()
     return _thread(ticket)
