@@ -20,6 +20,7 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from helpdesk import live
+from helpdesk.live_figures import FigureReader, Figures
 from helpdesk.models.availability import note_presence
 from helpdesk.models.session import UserSession
 from helpdesk.queries.live import Topics, allowed_by_user, stored_versions
@@ -47,12 +48,23 @@ class Stream:
         self.compare = False  # something may have been missed: versions must be told anew
         self.stored: dict[str, int] | None = None  # versions from PostgreSQL that were not told yet
         self._untold: dict[str, int] = {}
+        self._figures: Figures = {}
         self._stirred = threading.Event()
 
     def tell(self, topic: str, version: int) -> None:
         """Note a change; only the last version of a topic that was not told yet is kept."""
         self._untold[topic] = version
         self._stirred.set()
+
+    def tell_figures(self, figures: Figures) -> None:
+        """Note the present figures of queues that the stream follows."""
+        self._figures |= figures
+        self._stirred.set()
+
+    def figures(self) -> Figures:
+        """The figures that were not told yet."""
+        told, self._figures = self._figures, {}
+        return told
 
     def stir(self) -> None:
         """Let the stream look around now."""
@@ -74,6 +86,7 @@ class Hub:
         self._streams: set[Stream] = set()
         self._followers: defaultdict[str, set[Stream]] = defaultdict(set)
         self._works = False
+        self._reader = FigureReader(self._spread_figures)
         self.connected = False
         self.ending = False  # a plain flag, because a signal handler sets it
 
@@ -89,6 +102,9 @@ class Hub:
         if not works:
             threading.Thread(target=self._listen, name="live-listener", daemon=True).start()
             threading.Thread(target=self._watch, args=(app,), name="live-warden", daemon=True).start()
+            reads = threading.Thread(target=self._reader.work, args=(app, lambda: self.ending), daemon=True)
+            reads.name = "live-figures"
+            reads.start()
 
     def follow(self, stream: Stream, topics: Topics) -> None:
         """Set what a stream follows from now on."""
@@ -115,6 +131,13 @@ class Hub:
             told = [(stream, topic) for topic in versions for stream in self._followers.get(topic, ())]
         for stream, topic in told:
             stream.tell(topic, versions[topic])
+        self._reader.note({topic for _stream, topic in told})
+
+    def _spread_figures(self, figures: Figures) -> None:
+        with self._lock:
+            told = [(stream, topic) for topic in figures for stream in self._followers.get(topic, ())]
+        for stream, topic in told:
+            stream.tell_figures({topic: figures[topic]})
 
     def _all(self) -> list[Stream]:
         with self._lock:
@@ -218,6 +241,9 @@ def events(app: Flask, stream: Stream, topics: Topics) -> Iterator[str]:
             for topic, version in stream.wait(max(0.0, ping_at - time.monotonic())).items():
                 if topic in stream.topics:
                     yield _said("change", {"topic": topic, "version": version})
+            figures = {topic: those for topic, those in stream.figures().items() if topic in stream.topics}
+            if figures:
+                yield _said("figures", figures)
         yield f"retry: {_retry_ms()}\n\n"
     finally:
         hub.leave(stream)

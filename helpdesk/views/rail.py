@@ -26,12 +26,12 @@ def rail_context(figures: list[QueueFigures]) -> dict[str, Any]:
                 "mark": figure.mark if several else "",
                 "url": url_for("queues.show", queue_id=figure.queue_id),
                 "waiting": figure.waiting,
-                "late": shapes.tone(figure.oldest_at, now) == "late",
+                "oldest_at": figure.oldest_at,
+                "tone": shapes.tone(figure.oldest_at, now),
             }
             for figure in figures
         ],
         "rail_url": url_for("rail.show"),
-        "rail_topics": " ".join(f"queue:{figure.queue_id}" for figure in figures),
     }
 
 

@@ -6,6 +6,7 @@ import "./panes.js";
 import "./workspace.js";
 import "./prefetch.js";
 import "./edges.js";
+import "./figures.js";
 import "./keys.js";
 import "./composer.js";
 import "./drafts.js";

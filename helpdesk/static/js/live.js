@@ -20,7 +20,8 @@ const panes = () => [...document.querySelectorAll("[data-live]")];
 
 function wantedTopics() {
   const meta = document.querySelector('meta[name="live-topics"]')?.content;
-  return new Set([...words(meta), ...panes().flatMap((pane) => words(pane.dataset.live))]);
+  const figures = [...document.querySelectorAll("[data-figures]")].flatMap((place) => words(place.dataset.figures));
+  return new Set([...words(meta), ...figures, ...panes().flatMap((pane) => words(pane.dataset.live))]);
 }
 
 /** What the server rendered is where we start from: a change between the answer and the stream is then noticed. */
@@ -70,6 +71,7 @@ function hear(name, data) {
   lastContact = Date.now();
   lostSince = 0;
   showBanner();
+  if (name === "figures") return void document.dispatchEvent(new CustomEvent("live:figures", { detail: data }));
   const wanted = wantedTopics();
   if (name === "versions") for (const [topic, version] of Object.entries(data)) noteVersion(topic, version, wanted);
   else if (wanted.has(data.topic)) {
