@@ -6,6 +6,7 @@ from typing import Any
 
 from flask_babel import format_datetime, format_timedelta
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from sqlalchemy import select
 
 from helpdesk import promise_words
@@ -158,6 +159,16 @@ def _field(payload: Payload, _names_: Names) -> str:
     return _("%(field)s: %(before)s → %(after)s", field=field, before=before or "–", after=after or "–")
 
 
+def _items(payload: Payload, _names_: Names) -> str:
+    label = _("Reasons") if payload["list_name"] == "reason" else _("Components")
+    return f"{label}: " + ", ".join([f"+{n}" for n in payload["added"]] + [f"−{n}" for n in payload["removed"]])
+
+
+def _own_field(payload: Payload, _names_: Names) -> str:
+    before, after = payload.get("before") or "–", payload.get("after") or "–"
+    return _("%(field)s: %(before)s → %(after)s", field=payload["label"], before=before, after=after)
+
+
 def _delivery(payload: Payload, _names_: Names) -> str:
     words = f": {retold(payload['words'])}" if payload.get("words") else ""
     return _("Reply: %(state)s", state=delivery_word(payload["state"])) + words
@@ -219,11 +230,31 @@ TEXTS: dict[str, Callable[[Payload, Names], str]] = {
     "ticket.state": _state,
     "ticket.state_kept": lambda p, n: _("Stayed as it is: another ticket of the conversation is active"),
     "ticket.field": _field,
+    "ticket.items": _items,
+    "ticket.own_field": _own_field,
     "ticket.tagged": lambda p, n: _(
         "Tags: %(tags)s", tags=", ".join([f"+{t}" for t in p["added"]] + [f"−{t}" for t in p["removed"]])
     ),
     "ticket.rule": _rule,
     "ticket.linked": lambda p, n: _("Linked with %(number)s", number=_name(n, "ticket", p["other_id"])),
+    "ticket.unlinked": lambda p, n: _("No longer linked with %(number)s", number=_name(n, "ticket", p["other_id"])),
+    "ticket.merged": lambda p, n: (
+        _("Merged into %(number)s", number=_name(n, "ticket", p["other_id"]))
+        if p["into"]
+        else _("%(number)s was merged into this ticket", number=_name(n, "ticket", p["other_id"]))
+    ),
+    "ticket.unmerged": lambda p, n: _("The merge with %(number)s was undone", number=_name(n, "ticket", p["other_id"])),
+    "ticket.split": lambda p, n: (
+        _("Split off from %(number)s", number=_name(n, "ticket", p["other_id"]))
+        if p["is_new"]
+        else ngettext(
+            "%(num)s message became ticket %(number)s",
+            "%(num)s messages became ticket %(number)s",
+            p["messages"],
+            number=_name(n, "ticket", p["other_id"]),
+        )
+    ),
+    "ticket.unsplit": lambda p, n: _("The split from %(number)s was undone", number=_name(n, "ticket", p["other_id"])),
     "ticket.people": lambda p, n: (
         _("%(name)s takes part now", name=_name(n, "user", p["user_id"]))
         if p["added"]

@@ -10,8 +10,10 @@ from helpdesk.models import (
     Channel,
     Conversation,
     Customer,
+    Field,
     Group,
     Identity,
+    ListItem,
     Message,
     Participant,
     Project,
@@ -45,6 +47,17 @@ class Factories:
         columns.setdefault("availability", "available")
         email = columns.pop("email", f"{name.lower()}{next(counter)}@desk.example")
         return self.add(User(name=name, email=email, role=role, **columns))
+
+    def item(self, list_name: str, name: str, **columns: Any) -> Any:
+        """An item of a managed list: "request_type", "reason" or "component"."""
+        return self.add(ListItem(list_name=list_name, name=name, **columns))
+
+    def field(self, kind: str = "text", label: str = "Договор", **columns: Any) -> Field:
+        """A field of one's own, of tickets where nothing else is said; options as a list of labels."""
+        labels = columns.pop("options", [])
+        options = [{"id": number, "label": label, "active": True} for number, label in enumerate(labels, 1)]
+        columns.setdefault("about", "ticket")
+        return self.add(Field(kind=kind, label=label, options=options, **columns))
 
     def group(self, name: str, *users: User) -> Group:
         return self.add(Group(name=f"{name} {next(counter)}", users=list(users)))

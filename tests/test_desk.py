@@ -176,9 +176,10 @@ def test_states_by_hand(ann: Any, cast: Any, make: Any) -> None:
 
 def test_facts_by_hand(ann: Any, cast: Any, make: Any) -> None:
     ticket = make.ticket(cast.support)
+    make.item("request_type", "Вопрос")
     facts = {"title": "Новое имя", "tags": "Возврат, срочно", "request_type": "вопрос"}
     ann.post(f"/tickets/{ticket.id}/facts", data=facts)
-    assert (ticket.title, ticket.tags, ticket.request_type) == ("Новое имя", ["возврат", "срочно"], "вопрос")
+    assert (ticket.title, ticket.tags, ticket.request_type) == ("Новое имя", ["возврат", "срочно"], "Вопрос")
     ann.post(f"/tickets/{ticket.id}/priority", data={"priority": 1})
     assert ticket.priority == 1
     ann.post(f"/tickets/{ticket.id}/people", data={"user_id": cast.carl.id})

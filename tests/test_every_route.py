@@ -22,7 +22,7 @@ PARAMETERS = (
 )
 FREE_TEXT = (
     ("customers", "name note"),
-    ("tickets", "title request_type closing_reason"),
+    ("tickets", "title closing_reason"),
     ("messages", "subject text visible_text sender sender_name"),
     ("queues", "name salutation signature"),
     ("channels", "name last_error"),

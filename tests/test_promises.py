@@ -202,6 +202,7 @@ def test_the_most_specific_target_holds(make: Any, cast: Any, session: Any) -> N
     assert choose(book(), ticket, "solution") is general
     ticket.prioritise(cast.ann, 1)
     assert choose(book(), ticket, "first") is both
+    make.item("request_type", "Авария")
     ticket.retype(cast.ann, "авария")
     assert choose(book(), ticket, "first") is outage
     ticket.customer.organisation = works

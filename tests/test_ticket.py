@@ -173,6 +173,8 @@ def test_every_verb_leaves_an_event(cast: Any, make: Any) -> None:
     """One of each; the kinds are a closed list, and the last event of the ticket says what was done just now."""
     ticket = make.ticket(cast.support)
     category, group = make.add(_category()), make.group("Люди")
+    make.item("request_type", "Вопрос")
+    reason, field = make.item("reason", "Брак"), make.field("text", "Договор")
     hour = clock.now() + timedelta(hours=1)
     acts = [
         (lambda: ticket.claim(cast.ann), "ticket.state", "ticket.claimed"),
@@ -180,6 +182,8 @@ def test_every_verb_leaves_an_event(cast: Any, make: Any) -> None:
         (lambda: ticket.prioritise(cast.ann, 1), "ticket.field"),
         (lambda: ticket.retype(cast.ann, "вопрос"), "ticket.field"),
         (lambda: ticket.categorise(cast.ann, category), "ticket.field"),
+        (lambda: ticket.set_reasons(cast.ann, [reason.id]), "ticket.items"),
+        (lambda: ticket.set_fields(cast.ann, {str(field.id): "17/А"}), "ticket.own_field"),
         (lambda: ticket.give_to_group(cast.ann, group), "ticket.field"),
         (lambda: ticket.retag(cast.ann, ["возврат"]), "ticket.tagged"),
         (lambda: ticket.add_person(cast.ann, cast.bob), "ticket.people"),

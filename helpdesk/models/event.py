@@ -224,6 +224,25 @@ class FieldChanged(Fact, kind="ticket.field"):
 
 
 @dataclass(frozen=True)
+class ItemsChanged(Fact, kind="ticket.items"):
+    """Reasons or components (`list_name`) were chosen or taken away, by their names at that time."""
+
+    list_name: str
+    added: list[str]
+    removed: list[str]
+
+
+@dataclass(frozen=True)
+class OwnFieldChanged(Fact, kind="ticket.own_field"):
+    """A field of one's own was filled in, changed or emptied; label and values as they were called then."""
+
+    field_id: int
+    label: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
 class Tagged(Fact, kind="ticket.tagged"):
     """Tags were added or removed."""
 
@@ -256,6 +275,50 @@ class Linked(Fact, kind="ticket.linked"):
 
     other_id: int
     how: str
+
+
+@dataclass(frozen=True)
+class Unlinked(Fact, kind="ticket.unlinked"):
+    """The ticket is tied to another one no more."""
+
+    other_id: int
+    how: str
+
+
+@dataclass(frozen=True)
+class Merged(Fact, kind="ticket.merged"):
+    """The ticket was merged into another one (`into`), or another one into it; `join_id` is the row that tells of it."""
+
+    other_id: int
+    join_id: int
+    into: bool
+
+
+@dataclass(frozen=True)
+class Unmerged(Fact, kind="ticket.unmerged"):
+    """A merge was undone; `into` on the ticket that had been the pointer."""
+
+    other_id: int
+    join_id: int
+    into: bool
+
+
+@dataclass(frozen=True)
+class Split(Fact, kind="ticket.split"):
+    """Messages of the ticket became another one (`is_new` on that one)."""
+
+    other_id: int
+    messages: int
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class Unsplit(Fact, kind="ticket.unsplit"):
+    """A split was undone: its messages are back where they were."""
+
+    other_id: int
+    messages: int
+    is_new: bool
 
 
 @dataclass(frozen=True)

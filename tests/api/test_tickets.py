@@ -98,14 +98,15 @@ def test_what_changed_lately_is_found_in_the_order_of_change(program, make, cast
     assert second["next_cursor"] is None
 
 
-def test_facts_are_changed_where_nobody_changed_them_meanwhile(program, cast, ticket, session):
+def test_facts_are_changed_where_nobody_changed_them_meanwhile(program, cast, ticket, session, make):
+    make.item("request_type", "Жалоба")
     ann = program(cast.ann)
     seen = ann.get(f"/tickets/{ticket.id}").headers["ETag"]
     body = {"title": "Заказ 17 не пришёл", "priority": 1, "tags": ["Доставка", "срочно"], "type": "жалоба"}
     changed = ann.patch(f"/tickets/{ticket.id}", body, If_Match=seen)
     assert changed.status_code == 200
     assert changed.json["tags"] == ["доставка", "срочно"]
-    assert (ticket.title, ticket.priority, ticket.request_type) == ("Заказ 17 не пришёл", 1, "жалоба")
+    assert (ticket.title, ticket.priority, ticket.request_type) == ("Заказ 17 не пришёл", 1, "Жалоба")
     late = ann.patch(f"/tickets/{ticket.id}", {"title": "Другое"}, If_Match=seen)
     assert late.status_code == 412
     assert late.json["facts"] == {"version": ticket.version}

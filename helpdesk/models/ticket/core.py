@@ -20,6 +20,7 @@ from helpdesk.models.lists import ListName
 from helpdesk.models.message import DeliveryState, Message, MessageKind
 from helpdesk.models.project import Project
 from helpdesk.models.queue import Queue, QueueClock
+from helpdesk.models.ticket.answered import read_clocks
 from helpdesk.models.ticket.keeping import keep_promises, stand_of
 from helpdesk.models.ticket.states import KIND, Kind, Priority, State
 from helpdesk.models.unread import leave_handled
@@ -124,7 +125,7 @@ class TicketCore:
         if fact is not None:
             self.record(by, fact, moved=(self.line_class, self.line_at) != place_before)
         keep_promises(self, stand_before, is_new)
-        topics = {f"ticket:{self.id}", f"queue:{queue_before}", f"queue:{self.queue_id}"}
+        topics = {f"ticket:{self.id}", f"ticket:{self.shown_on_id or self.id}", f"queue:{queue_before}", f"queue:{self.queue_id}"}
         topics |= {f"user:{owner}" for owner in (owner_before, self.owner_id) if owner is not None}
         live.touch(*topics)
 
@@ -152,24 +153,15 @@ class TicketCore:
 
         To be called in a block of `changing`.
         """
-        said = select(Message).where(Message.ticket_id == self.id, Message.nature == "human")
-        answer = db.session.scalar(
-            said.where(
-                Message.kind == MessageKind.REPLY,
-                Message.delivery != DeliveryState.CANCELLED,
-                ~Message.facts.has_key("forwards"),
-            )
-            .order_by(Message.seq.desc())
-            .limit(1)
-        )
-        unanswered = select(func.min(Message.at)).where(
-            Message.ticket_id == self.id,
-            Message.kind == MessageKind.INBOUND,
-            Message.nature == "human",
-            Message.seq > (answer.seq if answer else 0),
-        )
-        self.last_reply_at = answer.at if answer else None
-        self.first_unanswered_at = db.session.scalar(unanswered)
+        self.last_reply_at, self.first_unanswered_at = read_clocks(self)
+
+    @property
+    def family(self) -> list[int]:
+        """Ids of the tickets whose messages are shown here: its own, and those of all that were merged into it."""
+        if not self.has_merged:
+            return [self.id]
+        table = type(self)
+        return [self.id, *db.session.scalars(select(table.id).where(table.shown_on_id == self.id).order_by(table.id))]
 
     def _settle(self, kind_before: str) -> None:
         """Derive what follows from the plain columns: kind, the occupied place, and the place in line."""

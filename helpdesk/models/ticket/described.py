@@ -1,4 +1,4 @@
-"""Plain facts of a ticket: title, priority, type, category, group, tags, links, people."""
+"""Plain facts of a ticket: title, priority, group, tags, links, people."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -11,10 +11,11 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from helpdesk.db import Id, Model, Now, db
 from helpdesk.errors import Refused
 from helpdesk.models.event import FieldChanged, Linked, PeopleChanged, Tagged
+from helpdesk.models.field_values import searchable
 from helpdesk.models.former import former_numbers_of
-from helpdesk.models.queue import Category
 from helpdesk.models.search import index_document
-from helpdesk.models.ticket.core import Actor, TicketCore
+from helpdesk.models.ticket.core import Actor
+from helpdesk.models.ticket.fielded import Fielded
 from helpdesk.models.ticket.states import Priority
 from helpdesk.models.user import Group, User
 
@@ -70,7 +71,7 @@ class TicketPerson(Model):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True)
 
 
-class Described(TicketCore):
+class Described(Fielded):
     """Verbs that change plain facts; each is an event with before and after."""
 
     def retitle(self, by: Actor, title: str) -> None:
@@ -88,7 +89,8 @@ class Described(TicketCore):
         """
         numbers = " ".join(former_numbers_of(self.id) if former is None else former)
         names = f"{self.number} {self.number_key} {numbers} {self.customer.name}"
-        index_document("ticket", self.id, self.id, self.title, names)
+        text = f"{self.title}\n{searchable(self.fields)}" if self.fields else self.title
+        index_document("ticket", self.id, self.id, text, names)
 
     def prioritise(self, by: Actor, priority: int) -> None:
         """Change the priority, 1 (urgent) to 4 (low). It moves the ticket only where the queue orders by it."""
@@ -99,17 +101,6 @@ class Described(TicketCore):
         with self.changing(by, FieldChanged("priority", str(self.priority), str(priority))):
             self.priority = priority
             self.line_class = priority if self.queue.by_priority else 0
-
-    def retype(self, by: Actor, request_type: str) -> None:
-        """Change the type of the request (free word, up to 100 characters)."""
-        request_type = request_type[:100].strip()
-        self._set(by, "request_type", request_type, self.request_type, request_type)
-
-    def categorise(self, by: Actor, category: Category | None) -> None:
-        """Put the ticket into a category of the managed list, or into none."""
-        before = db.session.get(Category, self.category_id) if self.category_id else None
-        value = category.id if category else None
-        self._set(by, "category_id", value, before.name if before else None, category.name if category else None)
 
     def give_to_group(self, by: Actor, group: Group | None) -> None:
         """Make a team responsible; the owner stays."""

@@ -5,7 +5,9 @@ from sqlalchemy import func, select
 
 from helpdesk.db import db
 from helpdesk.errors import Refused
+from helpdesk.models.definitions import ensure_item
 from helpdesk.models.event import RuleFired
+from helpdesk.models.lists import ListName
 from helpdesk.models.message import Message, MessageKind
 from helpdesk.models.ticket.core import Actor
 from helpdesk.models.ticket.described import TicketTag, tag_id
@@ -23,7 +25,7 @@ class Ruled(Stateful):
         """Let a rule that fired on the message that opened this ticket do what it says beside queue and priority."""
         with self.changing(None, fired):
             if fired.request_type:
-                self.request_type = fired.request_type
+                self.request_type_id = ensure_item(ListName.TYPE, fired.request_type)
             for name in fired.tags or []:
                 db.session.add(TicketTag(ticket=self, tag_id=tag_id(name)))
 
