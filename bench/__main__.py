@@ -1,26 +1,19 @@
 """`python -m bench [--large] [--tickets 10000,100000] [--rounds 3] [--only mail,pages,claims,memory]`."""
 
 import argparse
-import json
 import multiprocessing
-import os
-import platform
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-import psutil
-
 from bench import memory, parts
 from bench.measure import HEAD, Row
 from bench.pages import Pages
-from bench.stage import ROOT
+from bench.results import keep
 
-RESULTS = ROOT / "bench-results"
 T = TypeVar("T")
 PARTS = ("mail", "claims", "pages", "memory")
 
@@ -41,11 +34,8 @@ def main() -> None:
     print("\n" + HEAD)
     for row in rows:
         print(row.line())
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{began:%Y%m%d-%H%M%S}.json"
-    facts = {"at": began.isoformat(), "machine": _machine(), "rows": [row.facts() for row in rows]}
-    path.write_text(json.dumps(facts, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    print(f"\nKept in {path.relative_to(ROOT)}. A ratio says how many times the floor it took.")
+    path = keep("", began, {"rows": [row.facts() for row in rows]})
+    print(f"\nKept in {path}. A ratio says how many times the floor it took.")
 
 
 def _measure(wanted: list[str], sizes: list[int], rounds: int) -> list[Row]:
@@ -87,18 +77,6 @@ def _growth(by_size: list[tuple[int, Pages]]) -> list[Row]:
     for before, after in zip(first.queue.ours, last.queue.ours, strict=True):
         row.add(after / before)
     return [row]
-
-
-def _machine() -> dict[str, Any]:
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return {
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-        "memory_mb": psutil.virtual_memory().total // 1_000_000,
-        "load": os.getloadavg(),
-        "commit": commit.stdout.strip(),
-    }
 
 
 if __name__ == "__main__":
