@@ -1,8 +1,10 @@
 """What a ticket's page shows beside the ticket itself; a constant number of queries, whatever the length."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import exists, select, true, union_all
+from sqlalchemy import exists, select, text, true, union_all
 from sqlalchemy.orm import joinedload, selectinload
 
 from helpdesk.db import db
@@ -13,28 +15,71 @@ from helpdesk.models import (
     InboundEvent,
     InboundState,
     Message,
+    MessageKind,
     OutboxItem,
     Ticket,
     TicketPerson,
     User,
 )
+from helpdesk.models.event import NOT_SAID
 from helpdesk.models.ticket.accompanied import ON_BEHALF
 from helpdesk.permissions import visible
 
 PAGE = 60
+MOST_IN_WINDOW = 300
 MOST_EVENTS = 60
+MOST_LINES = 200
+
+# What matters to whoever reads the conversation; all else stands in the history.
+THREAD_FACTS = (
+    "ticket.opened",
+    "ticket.imported",
+    "ticket.claimed",
+    "ticket.released",
+    "ticket.handed_over",
+    "ticket.moved",
+    "ticket.state",
+    "ticket.state_kept",
+    "ticket.rule",
+    "ticket.linked",
+    "ticket.people",
+    "ticket.participant",
+    "message.copy",
+    "message.elsewhere",
+    "message.reply_undone",
+)
 
 
-def messages(ticket: Ticket, before: int | None = None) -> tuple[list[Message], int | None]:
-    """The latest messages of the ticket in the order they were said, and the id before which older ones stand.
+@dataclass(frozen=True)
+class Page:
+    """Some messages of a ticket in the order they were said. `older` and `newer` say whether more stand before the
+    first and after the last, within the bounds that were asked for."""
+
+    messages: list[Message]
+    older: bool = False
+    newer: bool = False
+
+
+def messages(
+    ticket: Ticket,
+    before: int | None = None,
+    after: int | None = None,
+    from_start: bool = False,
+    limit: int = PAGE,
+) -> Page:
+    """Messages with ids between `after` and `before`, neither included: the last `limit`, or the first ones.
 
     The last ticket of a conversation also shows what was written beside all tickets.
     """
-    earlier = Message.id < before if before is not None else true()
+    bounds = [
+        Message.id < before if before is not None else true(),
+        Message.id > after if after is not None else true(),
+    ]
     newer = exists().where(Ticket.conversation_id == ticket.conversation_id, Ticket.id > ticket.id)
     general = (Message.ticket_id.is_(None), Message.conversation_id == ticket.conversation_id, ~newer)
+    order = Message.id.asc() if from_start else Message.id.desc()
     parts = [
-        select(Message.id).where(*which, earlier).order_by(Message.id.desc()).limit(PAGE + 1)
+        select(Message.id).where(*which, *bounds).order_by(order).limit(limit + 1)
         for which in ((Message.ticket_id == ticket.id,), general)
     ]
     shown = union_all(*(select(part.subquery().c.id) for part in parts)).subquery()
@@ -42,12 +87,63 @@ def messages(ticket: Ticket, before: int | None = None) -> tuple[list[Message], 
         select(Message)
         .join(shown, shown.c.id == Message.id)
         .options(joinedload(Message.user), joinedload(Message.customer), selectinload(Message.attachments))
-        .order_by(Message.id.desc())
-        .limit(PAGE + 1)
+        .order_by(order)
+        .limit(limit + 1)
     )
     found = list(db.session.scalars(query))
-    older = found[PAGE - 1].id if len(found) > PAGE else None
-    return found[:PAGE][::-1], older
+    more = len(found) > limit
+    found = found[:limit]
+    return Page(found, newer=more) if from_start else Page(found[::-1], older=more)
+
+
+def window(ticket: Ticket, first_id: int | None = None) -> Page:
+    """The end of the conversation: from message `first_id` on, as long as that is not too much, else the last page."""
+    if first_id is not None:
+        page = messages(ticket, after=first_id - 1, limit=MOST_IN_WINDOW)
+        if not page.older:
+            return Page(page.messages, older=bool(messages(ticket, before=first_id, limit=1).messages))
+    return messages(ticket)
+
+
+def around(ticket: Ticket, message_id: int, before: int | None = None) -> Page:
+    """Messages before and after this one, which is among them; only such before message `before`."""
+    back = messages(ticket, before=message_id + 1, limit=PAGE // 3)
+    on = messages(ticket, before=before, after=message_id, from_start=True)
+    return Page(back.messages + on.messages, back.older, on.newer)
+
+
+def first_unanswered_id(ticket: Ticket) -> int | None:
+    """The customer's first message that nobody has answered yet; None where everything is answered."""
+    if ticket.first_unanswered_at is None:
+        return None
+    query = select(Message.id).where(
+        Message.ticket_id == ticket.id,
+        Message.kind == MessageKind.INBOUND,
+        Message.at >= ticket.first_unanswered_at,
+    )
+    return db.session.scalar(query.order_by(Message.id).limit(1))
+
+
+def lines(ticket: Ticket, since: datetime | None = None, until: datetime | None = None) -> list[Event]:
+    """What happened on the ticket between two moments (the second not included), oldest first; of much, the latest."""
+    bounds = [Event.at >= since if since else true(), Event.at < until if until else true()]
+    of_ticket = (Event.ticket_id == ticket.id, text(NOT_SAID), Event.kind.in_(THREAD_FACTS))
+    query = select(Event).where(*of_ticket, *bounds).order_by(Event.at.desc(), Event.id.desc()).limit(MOST_LINES)
+    return list(db.session.scalars(query))[::-1]
+
+
+def said_at(message_id: int) -> datetime | None:
+    """When a message was said."""
+    return db.session.scalar(select(Message.at).where(Message.id == message_id))
+
+
+def answered_by(shown: Iterable[Message]) -> dict[int, Message]:
+    """The messages that those among `shown` answer by name, by their ids; one query, and none where none does."""
+    ids = {message.answers_id for message in shown if message.answers_id is not None}
+    if not ids:
+        return {}
+    query = select(Message).where(Message.id.in_(ids)).options(joinedload(Message.user), joinedload(Message.customer))
+    return {message.id: message for message in db.session.scalars(query)}
 
 
 def copies_of(shown: Sequence[Message]) -> dict[int, list[str]]:

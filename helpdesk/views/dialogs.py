@@ -65,7 +65,7 @@ def _move(ticket: Ticket) -> dict[str, Any]:
 def _customer(ticket: Ticket) -> dict[str, Any]:
     """Those whom forwarded mails on the ticket name as their authors, and those who answer the search."""
     question = request.args.get("q", "")
-    said = [message.text for message in reading.messages(ticket)[0] if message.kind == "inbound"]
+    said = [message.text for message in reading.messages(ticket).messages if message.kind == "inbound"]
     offers = {address.lower(): (name, address) for text in said for name, address in people_in(text)}
     return {
         "question": question,

@@ -1,6 +1,5 @@
 """Shapes that the templates of queues and tickets expect, made from rows. No queries but those named in a docstring."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,13 +9,11 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from sqlalchemy import Row
 
-from helpdesk import live, picture_marks, words
-from helpdesk.models import Attachment, Customer, Message, MessageKind, OutboxItem, Ticket
-from helpdesk.models.ticket.accompanied import ON_BEHALF
+from helpdesk import live, words
+from helpdesk.models import Customer, Ticket
 from helpdesk.models.ticket.states import Kind
 from helpdesk.numbers import group_digits
 from helpdesk.queries.line import MOST_COUNTED
-from helpdesk.retold import retold
 from helpdesk.shell import url_if
 from helpdesk.views.promise_shapes import due_chip
 
@@ -138,99 +135,6 @@ def actions(ticket: Ticket, may_work: bool, may_supervise: bool) -> dict[str, st
     elif mine or may_supervise:
         offered["release"] = url_for("claims.release", **at)
     return offered
-
-
-def message(item: Message, outbox: OutboxItem | None, may_work: bool, also_to: Sequence[str] = ()) -> dict[str, Any]:
-    """A message as the thread shows it; `also_to` are further addresses of ours that the same mail came to."""
-    inbound = item.kind == MessageKind.INBOUND or "answers_forward" in item.facts
-    author = item.user.name if item.user else (item.sender_name or item.sender)
-    if not author:
-        author = item.customer.name if item.customer else _("Automatic message")
-    quoted = item.text.strip() if inbound and item.visible_text.strip() != item.text.strip() else ""
-    pictures = {file.content_id: file.name for file in item.attachments if file.content_id}
-    text = retold(item.text) if item.kind == MessageKind.SYSTEM else picture_marks.named(item.text.strip(), pictures)
-    return {
-        "id": item.id,
-        "kind": item.kind,
-        "author_name": author,
-        "at": item.at,
-        "text": text,
-        "icon": "phone" if item.nature in {"call", "missed-call"} else "",
-        "reply_text": picture_marks.named(item.visible_text.strip(), pictures),
-        "quoted_text": quoted,
-        "has_html": item.html is not None,
-        "html_frame_url": url_for("files.frame", message_id=item.id) if item.html is not None else None,
-        "attachments": [attachment(file) for file in item.attachments],
-        "delivery": delivery(item, outbox, may_work) if item.kind == MessageKind.REPLY else None,
-        "via": via(item),
-        "raw_url": url_if("messages.raw", message_id=item.id) if inbound else None,
-        "forward_url": url_for("dialogs.show", name="forward", ticket_id=item.ticket_id, message_id=item.id)
-        if may_work and item.kind != MessageKind.SYSTEM and item.ticket_id
-        else None,
-        "also_to": list(also_to),
-        "warnings": warnings(item),
-    }
-
-
-def via(item: Message) -> str:
-    """Where a message came from or went to, as addresses."""
-    if by_hand := item.facts.get("by_hand"):
-        return words.entry_name(by_hand, item.facts.get("direction", "in"))
-    if item.facts.get("answers_forward"):
-        return _("%(address)s, answers what was forwarded", address=item.sender)
-    if item.kind == MessageKind.INBOUND:
-        nature = words.nature_name(item.nature)
-        return f"{item.sender} · {nature}" if nature else item.sender
-    if item.kind == MessageKind.REPLY:
-        to = ", ".join([*item.recipients.get("to", []), *item.recipients.get("cc", [])])
-        return _("to %(addresses)s", addresses=to) if to else ""
-    return ""
-
-
-def warnings(item: Message) -> list[str]:
-    """What an operator must know before believing a message."""
-    found = []
-    if item.facts.get("non_participant") and not item.is_internal:
-        found.append(_("The sender has not taken part in this conversation before."))
-    if address := item.facts.get("reply_to"):
-        found.append(_("An answer goes to %(address)s, which is not the sender's address.", address=address))
-    if item.facts.get(ON_BEHALF):
-        found.append(_("Written on behalf of the customer: answers go to the customer, not to the sender."))
-    for number in item.facts.get("claims_tickets", []):
-        found.append(
-            _(
-                "It claims to belong to ticket %(number)s, but the sender takes no part there.",
-                number=group_digits(number),
-            )
-        )
-    return found
-
-
-def attachment(file: Attachment) -> dict[str, Any]:
-    """A file as the thread shows it."""
-    return {
-        "id": file.id,
-        "name": file.name,
-        "size": file.size,
-        "url": url_for("files.attachment", attachment_id=file.id),
-        "inline": file.preview_sha256 is not None,
-        "picture_url": url_for("files.picture", attachment_id=file.id) if file.preview_sha256 else None,
-    }
-
-
-def delivery(item: Message, outbox: OutboxItem | None, may_work: bool) -> dict[str, Any]:
-    """The true state of a reply on its way, with what can be done about it."""
-    state = item.delivery or "queued"
-    is_mine = item.user_id == current_user.id
-    waiting = outbox is not None and state == "queued" and outbox.attempts == 0 and not outbox.automatic
-    return {
-        "state": state,
-        "error": retold(item.delivery_note or (outbox.last_error if outbox else None) or ""),
-        "next_try_at": outbox.not_before if outbox and state == "deferred" else None,
-        "undo_until": outbox.not_before if outbox and waiting else None,
-        "undo_url": url_for("replies.undo", message_id=item.id) if waiting and may_work and is_mine else None,
-        "retry_url": url_if("sending.retry", message_id=item.id) if may_work else None,
-    }
 
 
 def customer_card(customer: Customer) -> dict[str, Any]:

@@ -10,14 +10,14 @@ from flask_login import current_user, login_required
 from helpdesk import clock, permissions
 from helpdesk.errors import NotFound
 from helpdesk.history import tell
-from helpdesk.models import Right, Ticket
+from helpdesk.models import MessageKind, Right, Ticket
 from helpdesk.models.former import former_numbers_of
 from helpdesk.models.ticket import find_by_number
 from helpdesk.models.ticket.states import Kind
 from helpdesk.queries import thread as reading
 from helpdesk.queries.line import position
 from helpdesk.shell import url_if
-from helpdesk.views import shapes
+from helpdesk.views import shapes, thread_shapes
 from helpdesk.views.composing import composer, participants
 from helpdesk.views.desk_lists import MINE, pane_context
 from helpdesk.views.promise_shapes import panel
@@ -51,6 +51,24 @@ def thread(ticket_id: int) -> ResponseReturnValue:
     """The conversation, as a fragment."""
     ticket = read(ticket_id)
     return render_template("tickets/_thread.html", **thread_context(ticket, may_work(ticket)))
+
+
+@pages.get("/tickets/<int:ticket_id>/thread/page")
+@login_required
+def thread_page(ticket_id: int) -> ResponseReturnValue:
+    """More of the conversation, as list items: those `before` a message, those `after` one, or those `around` one.
+
+    With both bounds it is the end of what lies between them, or with `down` its beginning. A message that is asked for
+    by `around` may be far above what the browser shows; what lies between is loaded when somebody goes there.
+    """
+    ticket = read(ticket_id)
+    before, after, middle = (request.args.get(name, type=int) for name in ("before", "after", "around"))
+    if middle is not None:
+        page = reading.around(ticket, middle, before)
+    else:
+        page = reading.messages(ticket, before=before, after=after, from_start="down" in request.args)
+    context = thread_shapes.page_context(ticket, page, may_work(ticket), before=before, after=after)
+    return render_template("tickets/_thread_page.html", **context)
 
 
 @pages.get("/tickets/<int:ticket_id>/bar")
@@ -134,18 +152,40 @@ def bar_context(ticket: Ticket, works: bool) -> dict[str, Any]:
 
 
 def thread_context(ticket: Ticket, works: bool) -> dict[str, Any]:
-    """What `_thread.html` expects; three queries whatever the length of the conversation."""
+    """What `_thread.html` expects; a constant number of queries whatever the length of the conversation.
+
+    A browser that shows the thread already says from which message on (header X-Thread-From), so that what it has
+    loaded does not vanish from above when something new comes in below.
+    """
     before = request.args.get("before", type=int)
-    said, older = reading.messages(ticket, before)
-    outbox, copies = reading.outbox_of(said), reading.copies_of(said)
-    return {
-        "ticket": {"id": ticket.id},
-        "messages": [shapes.message(item, outbox.get(item.id), works, copies.get(item.id, ())) for item in said],
-        "newest_id": said[-1].id if said else 0,
-        "thread_url": url_for("tickets.thread", ticket_id=ticket.id),
+    first = request.headers.get("X-Thread-From", type=int)
+    page = reading.messages(ticket, before=before) if before else reading.window(ticket, first)
+    first_new = first_new_id(ticket, page) if before is None else None
+    context = {
+        **thread_shapes.page_context(ticket, page, works, before=before, first_new=first_new),
+        "newest_id": page.messages[-1].id if page.messages else 0,
+        "first_new_id": first_new,
+        "thread_url": url_for("tickets.thread", ticket_id=ticket.id) if before is None else None,
         "thread_version": seen_version(ticket.id),
-        "earlier_url": url_for("tickets.show", ticket_id=ticket.id, before=older) if older else None,
     }
+    if page.older:
+        earlier: dict[str, Any] = {"ticket_id": ticket.id, "before": page.messages[0].id}
+        context["earlier"] = {
+            "url": url_for("tickets.thread_page", **earlier),
+            "page_url": url_for("tickets.show", **earlier),
+        }
+    return context
+
+
+def first_new_id(ticket: Ticket, page: reading.Page) -> int | None:
+    """The customer's first message that nobody has answered; asked for only where it may stand above the page."""
+    since = ticket.first_unanswered_at
+    if since is None:
+        return None
+    if page.older and page.messages[0].at > since:
+        return reading.first_unanswered_id(ticket)
+    heard = (item.id for item in page.messages if item.kind == MessageKind.INBOUND and item.at >= since)
+    return next(heard, None)
 
 
 def card_context(ticket: Ticket, works: bool) -> dict[str, Any]:
