@@ -15,8 +15,18 @@ from helpdesk import clock, permissions, words
 from helpdesk.errors import HelpdeskError, NotFound
 from helpdesk.models import Queue, Right
 from helpdesk.queries.lists import View, of_queue, owned_by
+from helpdesk.queries.narrowing import NOTHING, Narrowing
 from helpdesk.shell import url_if
 from helpdesk.views import shapes
+from helpdesk.views.list_addresses import (
+    list_address,
+    narrowed_context,
+    narrowed_empty,
+    narrowed_key,
+    queue_key,
+    turns,
+)
+from helpdesk.views.list_rows import asked_length, list_rows
 
 MINE = "mine"
 FIRST_ROWS = 40
@@ -39,19 +49,22 @@ class ListPane:
 
 
 Maker = Callable[[list[str], str | None], ListPane]
+Address = Callable[[list[str]], str]
 
 _makers: dict[str, Maker] = {}
+_addresses: dict[str, Address] = {}
 
 
-def list_kind(kind: str) -> Callable[[Maker], Maker]:
-    """Register the maker of one kind of list.
+def list_kind(kind: str, address: Address) -> Callable[[Maker], Maker]:
+    """Register the maker of one kind of list, and what gives the address of its page from the parts of the key.
 
-    It gets the parts of the key behind the kind and the keyset place to go on from, and answers with the list as the
-    signed-in user may see it. Raises NotFound where there is none for them.
+    The maker gets the parts of the key behind the kind and the keyset place to go on from, and answers with the list
+    as the signed-in user may see it. Raises NotFound where there is none for them.
     """
 
     def register(maker: Maker) -> Maker:
         _makers[kind] = maker
+        _addresses[kind] = address
         return maker
 
     return register
@@ -63,6 +76,16 @@ def make_list(key: str, after: str | None = None) -> ListPane:
     if kind not in _makers:
         raise NotFound(_("There is no such list."))
     return _makers[kind](rest, after)
+
+
+def page_of_list(otherwise: str = "") -> str:
+    """The page of the list that stands on the asking screen; where it shows none, `otherwise` or all my queues."""
+    kind, *rest = request.headers.get("X-List", "").split(":")
+    otherwise = otherwise or url_for("queues.index")
+    try:
+        return _addresses[kind](rest) if kind in _addresses else otherwise
+    except (IndexError, ValueError):
+        return otherwise  # a key that no list has
 
 
 def pane_context(default_key: str) -> dict[str, Any]:
@@ -98,13 +121,13 @@ def shown_context(made: ListPane) -> dict[str, Any]:
     }
 
 
-@list_kind("mine")
+@list_kind("mine", lambda _rest: url_for("queues.index"))
 def my_tickets(_rest: list[str], _after: str | None) -> ListPane:
     """My own tickets that are not finished."""
     now, topic = clock.now(), f"user:{current_user.id}"
     version = shapes.live_versions(topic)
     context = {
-        "rows": [shapes.row(item, now, within=MINE) for item in owned_by(current_user).rows],
+        "rows": list_rows(page.rows, now, within=MINE),
         "list_id": "my-tickets",
         "list_url": url_for("queues.mine"),
         "list_topics": topic,
@@ -113,10 +136,14 @@ def my_tickets(_rest: list[str], _after: str | None) -> ListPane:
         "empty_title": _("You have no open tickets"),
         "empty_text": _("Take the next one: the longest wait comes first."),
     }
-    return ListPane(MINE, _("My tickets"), url_for("queues.index"), context)
+    return ListPane(key, _("My tickets"), url_for("queues.index"), context)
 
 
-@list_kind("queue")
+def _queue_page(rest: list[str]) -> str:
+    return url_for("queues.show", queue_id=int(rest[0]), view=rest[1] if rest[1:] else None)
+
+
+@list_kind("queue", _queue_page)
 def of_one_queue(rest: list[str], after: str | None) -> ListPane:
     """The line of one queue, or its tickets in work, due, paused, finished."""
     if not rest or not rest[0].isdecimal():
@@ -126,31 +153,34 @@ def of_one_queue(rest: list[str], after: str | None) -> ListPane:
     return queue_list(queue, view, after)
 
 
-def queue_list(queue: Queue, view: View, after: str | None = None) -> ListPane:
+def queue_list(
+    queue: Queue, view: View, after: str | None = None, narrowing: Narrowing = NOTHING
+) -> ListPane:
     """The list of a queue that the caller found visible."""
     topic, works = f"queue:{queue.id}", Right.WORK in permissions.rights(current_user, queue.id)
     version, now = shapes.live_versions(topic), clock.now()
-    page = of_queue(queue, view, after, limit=FIRST_ROWS)
-    key = f"queue:{queue.id}" + ("" if view == View.WAITING else f":{view.value}")
-    here: dict[str, Any] = {"queue_id": queue.id, "view": None if view == View.WAITING else view.value}
+    page = of_queue(queue, view, after, asked_length(FIRST_ROWS), narrowing.where)
+    base = queue_key(queue.id, view)
+    key = narrowed_key(base, narrowing)
     context = {
-        "rows": [shapes.row(item, now, works, within=key) for item in page.rows],
-        "list_url": url_for("queues.show", **here, after=after),
+        "rows": list_rows(page.rows, now, works, within=key),
         "list_topics": topic,
         "list_version": version,
-        "next_url": url_for("queues.show", **here, after=page.next_after) if page.next_after else None,
+        **turns(key, after, page.next_after),
+        **narrowed_context(base, narrowing),
+        "may_choose": works,
         "list_text": words.clock_rule(queue.clock, queue.by_priority) if view == View.WAITING else "",
         "view": view,
         "may_work": works,
         "shift_note": _shift_note(queue) if after is None else None,
-        **_empty(view),
+        **(narrowed_empty(narrowing) or _empty(view)),
     }
     take_url = url_if("claims.take_next_of", queue_id=queue.id) if works else None
-    url = url_for("queues.show", **here)
-    return ListPane(key, queue.name, url, context, tabs=_tabs(queue, view), take_url=take_url)
+    tabs = _tabs(queue, view, narrowing)
+    return ListPane(key, queue.name, list_address(base), context, tabs=tabs, take_url=take_url)
 
 
-def _tabs(queue: Queue, current: View) -> list[tuple[str, str, bool]]:
+def _tabs(queue: Queue, current: View, narrowing: Narrowing) -> list[tuple[str, str, bool]]:
     names = {
         View.WAITING: _("Waiting"),
         View.IN_WORK: _("In work"),
@@ -159,7 +189,7 @@ def _tabs(queue: Queue, current: View) -> list[tuple[str, str, bool]]:
         View.FINISHED: _("Finished"),
     }
     return [
-        (url_for("queues.show", queue_id=queue.id, view=view.value), name, view == current)
+        (list_address(narrowed_key(queue_key(queue.id, view), narrowing)), name, view == current)
         for view, name in names.items()
     ]
 

@@ -11,6 +11,7 @@ from flask_login import current_user, login_required
 from helpdesk import clock, permissions
 from helpdesk.errors import Refused
 from helpdesk.models import Right, State, Ticket
+from helpdesk.views.desk_lists import page_of_list
 
 pages = Blueprint("states", __name__)
 
@@ -43,7 +44,7 @@ def finish(ticket_id: int) -> ResponseReturnValue:
     ticket = locked(ticket_id)
     finish_from_form(ticket)
     flash(_("Ticket %(number)s is finished.", number=ticket.number_text), "success")
-    return redirect(url_for("queues.index"), 303)
+    return redirect(page_of_list(), 303)
 
 
 @pages.post("/tickets/<int:ticket_id>/reopening")

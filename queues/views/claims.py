@@ -12,6 +12,7 @@ from helpdesk.errors import NotFound, Refused
 from helpdesk.handlers import answer_error, wants_json
 from helpdesk.models import Availability, Ticket, User
 from helpdesk.models.availability import Cause, change
+from helpdesk.views.desk_lists import page_of_list
 from helpdesk.views.states import back_to, finish_from_form, locked
 from queues import fifo
 
@@ -70,7 +71,7 @@ def release(ticket_id: int) -> ResponseReturnValue:
     """Give the ticket back to its queue; it keeps its place."""
     ticket = fifo.release(current_user, ticket_id)
     flash(_("Ticket %(number)s is back in its place.", number=ticket.number_text), "success")
-    return redirect(url_for("queues.show", queue_id=ticket.queue_id), 303)
+    return redirect(page_of_list(url_for("queues.show", queue_id=ticket.queue_id)), 303)
 
 
 @pages.post("/tickets/<int:ticket_id>/handover")
@@ -99,7 +100,7 @@ def move(ticket_id: int) -> ResponseReturnValue:
     queue = permissions.get_queue(current_user, request.form.get("queue_id", type=int) or 0)
     ticket = fifo.move(current_user, ticket_id, queue)
     flash(_("Ticket %(number)s is in %(queue)s now.", number=ticket.number_text, queue=queue.name), "success")
-    return redirect(url_for("queues.index"), 303)
+    return redirect(page_of_list(), 303)
 
 
 @pages.post("/tickets/<int:ticket_id>/closure-and-next")
@@ -128,4 +129,4 @@ def _show(ticket: Ticket | None, queue_id: int | None = None) -> ResponseReturnV
     if ticket is not None:
         return back_to(ticket)
     flash(_("Nobody waits. New tickets appear by themselves."), "info")
-    return redirect(url_for("queues.index") if queue_id is None else url_for("queues.show", queue_id=queue_id), 303)
+    return redirect(page_of_list() if queue_id is None else url_for("queues.show", queue_id=queue_id), 303)
