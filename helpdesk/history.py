@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask_babel import format_datetime, format_timedelta
+from flask_babel import format_datetime, format_timedelta, ngettext
 from flask_babel import gettext as _
-from flask_babel import ngettext
 from sqlalchemy import select
 
 from helpdesk import promise_words
@@ -219,6 +218,12 @@ TEXTS: dict[str, Callable[[Payload, Names], str]] = {
     "message.beside": lambda p, n: _("Written to the customer without reopening the ticket"),
     "message.reply_undone": lambda p, n: _("Reply taken back before it was sent"),
     "message.note": lambda p, n: _("Note added"),
+    "message.handled": lambda p, n: ngettext(
+        "%(num)s message marked as handled", "%(num)s messages marked as handled", p["count"]
+    ),
+    "message.unhandled": lambda p, n: ngettext(
+        "%(num)s message unread again", "%(num)s messages unread again", p["count"]
+    ),
     "ticket.claimed": _claimed,
     "ticket.released": _released,
     "ticket.handed_over": _handed_over,
@@ -277,6 +282,8 @@ ICONS = {
     "message.inbound": "mail",
     "message.reply": "arrow-back-up",
     "message.note": "note",
+    "message.handled": "checks",
+    "message.unhandled": "mail",
     "message.copy": "copy",
     "message.forward_answered": "note",
     "ticket.participant": "users",

@@ -13,6 +13,7 @@ def chore_name(name: str) -> str:
         "review-promises": _("Count promises again after an edit"),
         "forget-notices": _("Forget notices seen long ago"),
         "promote-tickets": _("Let passed-over tickets go first"),
+        "mark-handled": _("Mark everything as handled, where somebody asked for it"),
         "fold-tallies": _("Add up counters"),
         "purge-raw": _("Forget old raw input"),
         "forget-sessions": _("Forget ended sessions"),

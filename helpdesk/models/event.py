@@ -122,6 +122,28 @@ class ParticipantChanged(Fact, kind="ticket.participant"):
 
 
 @dataclass(frozen=True)
+class MarkedHandled(Fact, kind="message.handled"):
+    """An operator marked so many messages of the customer as handled."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class HandlingUndone(Fact, kind="message.unhandled"):
+    """An operator took such a mark back: so many messages are unread again."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class ClientEventCame(Fact, kind="message.event"):
+    """Another system told what the customer did elsewhere: subscribed, paid, ...; only operators see it."""
+
+    message_id: int
+    what: str
+
+
+@dataclass(frozen=True)
 class Replied(Fact, kind="message.reply"):
     """An operator or the system wrote to the customer."""
 
@@ -287,7 +309,7 @@ class Unlinked(Fact, kind="ticket.unlinked"):
 
 @dataclass(frozen=True)
 class Merged(Fact, kind="ticket.merged"):
-    """The ticket was merged into another one (`into`), or another one into it; `join_id` is the row that tells of it."""
+    """The ticket was merged into another one (`into`), or another one into it; `join_id` is the row that says more."""
 
     other_id: int
     join_id: int
