@@ -345,10 +345,11 @@ class Unsplit(Fact, kind="ticket.unsplit"):
 
 @dataclass(frozen=True)
 class PeopleChanged(Fact, kind="ticket.people"):
-    """An operator was added to the ticket's participants or left them."""
+    """An operator was added to the ticket's participants or left them; `message_id` says it in the thread already."""
 
     user_id: int
     added: bool
+    message_id: int | None = None
 
 
 @dataclass(frozen=True)

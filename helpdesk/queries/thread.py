@@ -42,6 +42,10 @@ THREAD_FACTS = (
     "ticket.state_kept",
     "ticket.rule",
     "ticket.linked",
+    "ticket.merged",
+    "ticket.unmerged",
+    "ticket.split",
+    "ticket.unsplit",
     "ticket.people",
     "ticket.participant",
     "message.copy",
@@ -75,12 +79,14 @@ def messages(
         Message.id < before if before is not None else true(),
         Message.id > after if after is not None else true(),
     ]
-    newer = exists().where(Ticket.conversation_id == ticket.conversation_id, Ticket.id > ticket.id)
+    newer = exists().where(
+        Ticket.conversation_id == ticket.conversation_id, Ticket.id > ticket.id, Ticket.merged_into_id.is_(None)
+    )
     general = (Message.ticket_id.is_(None), Message.conversation_id == ticket.conversation_id, ~newer)
     order = Message.id.asc() if from_start else Message.id.desc()
     parts = [
         select(Message.id).where(*which, *bounds).order_by(order).limit(limit + 1)
-        for which in ((Message.ticket_id == ticket.id,), general)
+        for which in ((Message.ticket_id.in_(ticket.family),), general)
     ]
     shown = union_all(*(select(part.subquery().c.id) for part in parts)).subquery()
     query = (
@@ -117,7 +123,7 @@ def first_unanswered_id(ticket: Ticket) -> int | None:
     if ticket.first_unanswered_at is None:
         return None
     query = select(Message.id).where(
-        Message.ticket_id == ticket.id,
+        Message.ticket_id.in_(ticket.family),
         Message.kind == MessageKind.INBOUND,
         Message.at >= ticket.first_unanswered_at,
     )
@@ -127,7 +133,8 @@ def first_unanswered_id(ticket: Ticket) -> int | None:
 def lines(ticket: Ticket, since: datetime | None = None, until: datetime | None = None) -> list[Event]:
     """What happened on the ticket between two moments (the second not included), oldest first; of much, the latest."""
     bounds = [Event.at >= since if since else true(), Event.at < until if until else true()]
-    of_ticket = (Event.ticket_id == ticket.id, text(NOT_SAID), Event.kind.in_(THREAD_FACTS))
+    told = or_(Event.kind != "ticket.people", ~Event.payload.has_key("message_id"))  # else a message says so
+    of_ticket = (Event.ticket_id == ticket.id, text(NOT_SAID), Event.kind.in_(THREAD_FACTS), told)
     query = select(Event).where(*of_ticket, *bounds).order_by(Event.at.desc(), Event.id.desc()).limit(MOST_LINES)
     return list(db.session.scalars(query))[::-1]
 

@@ -16,17 +16,19 @@ from helpdesk.models.former import FormerNumber
 from helpdesk.models.inbound import Tally
 from helpdesk.models.project import Project, read_setting
 from helpdesk.models.queue import Category, Queue
-from helpdesk.models.ticket.accompanied import Accompanied
 from helpdesk.models.ticket.consulted import Consulted
 from helpdesk.models.ticket.core import Actor, TicketCore, resolve_line_at
 from helpdesk.models.ticket.described import Tag, TicketLink, TicketPerson, TicketTag
 from helpdesk.models.ticket.joins import TicketJoin
+from helpdesk.models.ticket.merged import lock_for_joining
 from helpdesk.models.ticket.owned import Owned
+from helpdesk.models.ticket.parted import Parted, Place
 from helpdesk.models.ticket.promised import Promised
 from helpdesk.models.ticket.ruled import Ruled
 from helpdesk.models.ticket.spoken import Reply, header_hash, lock_conversation, lock_conversations
 from helpdesk.models.ticket.states import CLOSING, KIND, Kind, Priority, State
-from helpdesk.models.ticket.watched import TicketWatcher, Watched
+from helpdesk.models.ticket.tied import Tie
+from helpdesk.models.ticket.watched import TicketWatcher
 from helpdesk.models.user import Group, User
 from helpdesk.numbers import DEFAULT_PATTERN, format_number, group_digits, number_key
 
@@ -36,7 +38,7 @@ IS_UNREAD = "unread_first_id IS NOT NULL"
 number_sequence = Sequence("ticket_numbers", start=1000001, metadata=Base.metadata)
 
 
-class Ticket(Ruled, Owned, Consulted, Accompanied, Promised, Watched, Model):
+class Ticket(Parted, Ruled, Owned, Consulted, Promised, Model):
     """A customer's request: a number, a state, a place in a queue, an owner, a history."""
 
     __tablename__ = "tickets"
@@ -125,8 +127,11 @@ class Ticket(Ruled, Owned, Consulted, Accompanied, Promised, Watched, Model):
         by: Actor = None,
         previous: "Ticket | None" = None,
         priority: int = Priority.NORMAL,
+        state: State = State.NEW,
     ) -> "Ticket":
         """Begin a ticket in `queue`. The conversation's row must be locked and have no active ticket.
+
+        With `state` waiting it may have one: what is split off waits for it.
 
         Raises IntegrityError (uq_tickets_occupies) when another transaction opened one meanwhile.
         """
@@ -145,7 +150,7 @@ class Ticket(Ruled, Owned, Consulted, Accompanied, Promised, Watched, Model):
             number=number,
             number_key=number_key(number),
             title=title[:500] or number,
-            state=State.NEW,
+            state=state,
             kind=Kind.PAUSED,  # not counted yet; the change below makes it active
             priority=priority,
             line_class=priority if queue.by_priority else 0,
@@ -167,12 +172,7 @@ class Ticket(Ruled, Owned, Consulted, Accompanied, Promised, Watched, Model):
 
     def as_merged(self) -> "Ticket":
         """This ticket, or the one that messages for it go to since it was merged."""
-        ticket = self
-        for _step in range(20):
-            if ticket.merged_into_id is None:
-                break
-            ticket = db.session.get_one(Ticket, ticket.merged_into_id)
-        return ticket
+        return self if self.shown_on_id is None else db.session.get_one(Ticket, self.shown_on_id)
 
     @property
     def number_text(self) -> str:
@@ -220,6 +220,7 @@ __all__ = [
     "CLOSING",
     "KIND",
     "Kind",
+    "Place",
     "Priority",
     "Reply",
     "State",
@@ -231,10 +232,12 @@ __all__ = [
     "TicketPerson",
     "TicketTag",
     "TicketWatcher",
+    "Tie",
     "find_by_number",
     "header_hash",
     "lock_conversation",
     "lock_conversations",
+    "lock_for_joining",
     "next_number",
     "reserve_numbers",
     "resolve_line_at",

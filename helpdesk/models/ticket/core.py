@@ -17,7 +17,6 @@ from helpdesk.models.definitions import definitions
 from helpdesk.models.event import Event, Fact
 from helpdesk.models.inbound import Tally
 from helpdesk.models.lists import ListName
-from helpdesk.models.message import DeliveryState, Message, MessageKind
 from helpdesk.models.project import Project
 from helpdesk.models.queue import Queue, QueueClock
 from helpdesk.models.ticket.answered import read_clocks
@@ -125,7 +124,8 @@ class TicketCore:
         if fact is not None:
             self.record(by, fact, moved=(self.line_class, self.line_at) != place_before)
         keep_promises(self, stand_before, is_new)
-        topics = {f"ticket:{self.id}", f"ticket:{self.shown_on_id or self.id}", f"queue:{queue_before}", f"queue:{self.queue_id}"}
+        topics = {f"ticket:{self.id}", f"ticket:{self.shown_on_id or self.id}"}
+        topics |= {f"queue:{queue_before}", f"queue:{self.queue_id}"}
         topics |= {f"user:{owner}" for owner in (owner_before, self.owner_id) if owner is not None}
         live.touch(*topics)
 

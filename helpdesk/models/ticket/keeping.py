@@ -14,7 +14,7 @@ A promise that begins to apply later than it could (a move, a new target) counts
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import select
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from helpdesk.models.ticket.core import TicketCore
 
 ANSWERS = (PromiseKind.FIRST, PromiseKind.NEXT)
+COUNTED = ("counted_from", "spent_seconds", "due_at", "warn_at", "paused_at")
 
 
 class Stand(NamedTuple):
@@ -87,6 +88,25 @@ def promises_of(ticket: "TicketCore") -> list[TicketPromise]:
     return remembered(f"promises:{ticket.id}", read)
 
 
+def kept_promises(ticket: "TicketCore") -> list[dict[str, Any]]:
+    """What is left of the ticket's open promises, as JSON: for an undo that puts them back as they stand now."""
+    return [
+        {"id": row.id, **{name: _plain(getattr(row, name)) for name in COUNTED}}
+        for row in promises_of(ticket)
+        if row.is_open
+    ]
+
+
+def resume_promises(ticket: "TicketCore", kept: list[dict[str, Any]]) -> None:
+    """Let promises that were ended by a merge run again as if it had never been; the time between counts."""
+    rows = {row.id: row for row in promises_of(ticket)}
+    keeper = Keeper(ticket, stand_of(ticket), False, book())
+    for stood in kept:
+        row = rows.get(stood["id"])
+        if row is not None and row.cancelled_at is not None:
+            keeper.resume(row, stood)
+
+
 def choose(known: Book, ticket: "TicketCore", kind: str) -> Target | None:
     """The most specific target that says how long this kind of promise may take on this ticket."""
     return next((target for target in known.targets if target.seconds(kind) and _applies(target, ticket)), None)
@@ -129,6 +149,14 @@ class Keeper:
                 self._pause_or_resume(row)
         show_due(self.ticket, self.rows)
 
+    def resume(self, row: TicketPromise, stood: dict[str, Any]) -> None:
+        """Open a promise again that had ended, counted as it was counted then (`kept_promises`)."""
+        row.cancelled_at = None
+        row.spent_seconds = stood["spent_seconds"]
+        for name in ("counted_from", "due_at", "warn_at", "paused_at"):
+            setattr(row, name, datetime.fromisoformat(stood[name]) if stood[name] else None)
+        self._record(self._changed(row, "undone"))
+
     def _keep_answer(self) -> None:
         ticket = self.ticket
         wanted = None
@@ -144,7 +172,8 @@ class Keeper:
             elif ticket.kind == Kind.FINISHED:
                 self._cancel(row, self._outcome())
             else:
-                self._cancel(row, "undone")
+                merged = ticket.has_merged and wanted is not None and wanted[1] < row.asked_at
+                self._cancel(row, "merged" if merged else "undone")
         if wanted is not None:
             self._want(*wanted, fresh=ticket.first_unanswered_at != self.before.unanswered_at)
 
@@ -347,6 +376,10 @@ def _calendar_versions() -> dict[int, int]:
         return dict(db.session.execute(select(Calendar.id, Calendar.version)).tuples().all())
 
     return remembered("calendar versions", read)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _iso(moment: datetime) -> str:

@@ -45,7 +45,7 @@ class Ruled(Stateful):
         if self.state != State.SPAM:
             raise Refused(_("This ticket is not marked as spam."))
         heard = select(func.max(Message.at)).where(
-            Message.ticket_id == self.id, Message.kind == MessageKind.INBOUND, Message.nature == "human"
+            Message.ticket_id.in_(self.family), Message.kind == MessageKind.INBOUND, Message.nature == "human"
         )
         last = db.session.scalar(heard)
         self.reopen(by, "not spam")

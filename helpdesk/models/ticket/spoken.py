@@ -4,7 +4,7 @@ import hashlib
 from datetime import datetime
 
 from flask_babel import gettext
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from helpdesk import clock
 from helpdesk.db import db
@@ -82,7 +82,7 @@ class Spoken(TicketCore):
         if reply.forwards_id is not None:
             self._check_forward(reply)
         message = say_reply(conversation, by, reply, channel, self)
-        make_findable(message, self.id)
+        make_findable(message, self.shown_on_id or self.id)
         answers = not reply.automatic and reply.forwards_id is None
         with self.changing(by, Replied(message.id, reply.automatic)):
             if answers:
@@ -114,7 +114,7 @@ class Spoken(TicketCore):
         if len(body) > MOST_BODY:
             raise Refused(gettext("The note is longer than 200,000 characters. Attach the text as a file."))
         message = say(lock_conversation(self.conversation_id), MessageKind.NOTE, by, body, "", self)
-        make_findable(message, self.id)
+        make_findable(message, self.shown_on_id or self.id)
         adopt(message, files or [])
         with self.changing(by, Noted(message.id)):
             pass
@@ -158,25 +158,26 @@ class Spoken(TicketCore):
             "gone": gettext("A colleague has moved or deleted this mail in another mail program."),
         }
         line = say(lock_conversation(self.conversation_id), MessageKind.SYSTEM, None, words[what], "", self)
-        make_findable(line, self.id)
+        make_findable(line, self.shown_on_id or self.id)
         line.answers_id = message.id
         with self.changing(None, Elsewhere(message.id, what)):
             pass
 
     def unseen_since(self, seen_id: int) -> list[Message]:
         """Messages by the customer or other operators to the customer, later than the one with id `seen_id`."""
-        here = Message.conversation_id == self.conversation_id
-        seen = select(Message.seq).where(Message.id == seen_id, here).scalar_subquery()
+        family = self.family
+        here = or_(Message.conversation_id == self.conversation_id, Message.ticket_id.in_(family))
+        seen = select(Message.id).where(Message.id == seen_id, here).scalar_subquery()
         query = (
             select(Message)
             .where(
-                Message.ticket_id == self.id,
-                Message.seq > func.coalesce(seen, 0),  # whoever names a message of elsewhere has seen nothing
+                Message.ticket_id.in_(family),
+                Message.id > func.coalesce(seen, 0),  # whoever names a message of elsewhere has seen nothing
                 Message.kind.in_([MessageKind.INBOUND, MessageKind.REPLY]),
                 Message.nature == "human",
                 Message.delivery.is_distinct_from(DeliveryState.CANCELLED),
             )
-            .order_by(Message.seq)
+            .order_by(Message.id)
         )
         return list(db.session.scalars(query))
 

@@ -10,6 +10,9 @@ What each event does to each kind of state (rule: at most one active ticket in a
 | reopen, undo of closing or spam | - | - | active with its clocks, or refused where another ticket is active |
 | operator's pause | paused | new time | refused |
 | operator's finish | finished | finished | refused |
+| merge | merged; wakes the other one where a customer waits | merged | merged, also into a finished one |
+| undo of a merge | - | - | as before; paused where another ticket is active meanwhile |
+| split | stays; the new one is active in a thread of its own, else paused | stays | stays; the new one is active |
 """
 
 from datetime import datetime
