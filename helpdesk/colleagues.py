@@ -114,7 +114,9 @@ def marked(text: str, mentions: Iterable[dict[str, Any]]) -> Markup:
 
 
 def added_sentence(author: str, added: Collection[dict[str, Any]]) -> str:
-    """ "Ann added Bob and Carl", in the reader's language."""
+    """ "Ann added Bob and Carl", in the reader's language; empty when nobody was added."""
+    if not added:
+        return ""
     names = ", ".join(str(one["name"]) for one in added)
     return ngettext("%(author)s added %(names)s", "%(author)s added %(names)s", len(added), author=author, names=names)
 

@@ -79,7 +79,7 @@ def test_whoever_is_named_sees_the_ticket_and_has_a_task_and_a_notice(cast: Any,
     assert (notice.kind, notice.ticket_id) == ("colleague.mentioned", ticket.id)
     assert notice.payload["task_at"] == task.due_at.isoformat()
     people = session.scalars(select(Event).where(Event.ticket_id == ticket.id, Event.kind == "ticket.people")).all()
-    assert [event.payload for event in people] == [{"user_id": cast.carl.id, "added": True}]
+    assert [event.payload for event in people] == [{"user_id": cast.carl.id, "added": True, "message_id": note.id}]
 
 
 def test_a_colleague_alone_leaves_a_line_for_operators(cast: Any, make: Any, session: Any) -> None:

@@ -25,9 +25,10 @@ def allowed(user: User, wanted: Topics) -> Topics:
     if ids["queue"]:
         seen = select(Queue.id).where(Queue.id.in_(ids["queue"]), Queue.id.in_(queue_ids(user)))
         found |= {f"queue:{id_}" for id_ in db.session.scalars(seen)}
-    if ids["ticket"]:
-        rows = db.session.scalars(select(Ticket.id).where(Ticket.id.in_(ids["ticket"]), visible(user)))
-        found |= {f"ticket:{id_}" for id_ in rows}
+    tickets = [*ids["ticket"], *ids["viewers"]]
+    if tickets:
+        rows = db.session.scalars(select(Ticket.id).where(Ticket.id.in_(tickets), visible(user)))
+        found |= {f"{kind}:{id_}" for id_ in rows for kind in ("ticket", "viewers")} & wanted
     return frozenset(found)
 
 
@@ -56,7 +57,7 @@ def stored_versions(topics: Iterable[str]) -> dict[str, int]:
 
 def _by_kind(topics: Topics) -> dict[str, list[int]]:
     """Ids of topics like `queue:3` by kind; whatever does not look like that is left out."""
-    ids: dict[str, list[int]] = {"queue": [], "ticket": [], "user": []}
+    ids: dict[str, list[int]] = {"queue": [], "ticket": [], "viewers": [], "user": []}
     for topic in topics:
         kind, _, number = topic.partition(":")
         if kind in ids and number.isdecimal() and len(number) < 19:

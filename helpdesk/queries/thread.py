@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, select, text, true, union_all
+from sqlalchemy import exists, or_, select, text, true, union_all
 from sqlalchemy.orm import joinedload, selectinload
 
 from helpdesk.db import db

@@ -16,9 +16,11 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from helpdesk import clock, picture_marks, words
+from helpdesk.colleagues import added_sentence, marked
 from helpdesk.history import tell
 from helpdesk.models import Attachment, Event, Message, MessageKind, OutboxItem, Ticket
 from helpdesk.models.ticket.accompanied import ON_BEHALF
+from helpdesk.models.ticket.consulted import ADDED, MENTIONS
 from helpdesk.numbers import group_digits
 from helpdesk.queries import thread as reading
 from helpdesk.queries.thread import Page
@@ -204,13 +206,19 @@ def message(item: Message, outbox: OutboxItem | None, may_work: bool, also_to: S
     pictures = {file.content_id: file.name for file in item.attachments if file.content_id}
     text = retold(item.text) if item.kind == MessageKind.SYSTEM else picture_marks.named(item.text.strip(), pictures)
     visible = picture_marks.named(item.visible_text.strip(), pictures)
+    mentions, added = item.facts.get(MENTIONS), added_sentence(author_name(item), item.facts.get(ADDED, []))
+    if mentions:
+        text = visible = marked(text, mentions)
+    elif added and item.kind == MessageKind.SYSTEM:
+        text = added
     return {
         "id": item.id,
         "kind": item.kind,
         "author_name": author_name(item),
         "at": item.at,
         "text": text,
-        "icon": "phone" if item.nature in {"call", "missed-call"} else "",
+        "icon": "phone" if item.nature in {"call", "missed-call"} else "user-plus" if added else "",
+        "added": added,
         "reply_text": visible,
         "is_long": is_long(visible or text),
         "quoted_text": quoted,

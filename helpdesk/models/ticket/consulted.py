@@ -54,14 +54,14 @@ class Consulted(Spoken, Described):
             raise Refused(_("%(name)s does not work here any more.", name=gone.name))
         added = [one for one in called.values() if not self.has_colleague(one)]
         message = self.note(by, words, files) if words.strip() or files else self._added_line(by, added)
-        message.facts = message.facts | {
+        message.facts = (message.facts or {}) | {
             name: value
             for name, value in ((MENTIONS, mentions), (ADDED, [{"user": one.id, "name": one.name} for one in added]))
             if value
         }
         due_at = clock.now() + STARTS_IN
         for one in added:
-            self.add_person(by, one)
+            self.add_person(by, one, message.id)
             make_task(by, one, self.title, due_at, cast("Ticket", self), kind=TaskKind.ADDED)
         told = {"name": by.name, "message_id": message.id}
         kind = "colleague.mentioned" if words.strip() else "colleague.added"

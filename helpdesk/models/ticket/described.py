@@ -135,11 +135,11 @@ class Described(Fielded):
         self.record(by, Linked(other.id, how))
         other.record(by, Linked(self.id, how))
 
-    def add_person(self, by: Actor, user: User) -> None:
-        """Let an operator take part in the ticket; they may see it from now on."""
+    def add_person(self, by: Actor, user: User, message_id: int | None = None) -> None:
+        """Let an operator take part; they may see the ticket from now on. `message_id` is what says so, if any."""
         if db.session.get(TicketPerson, (self.id, user.id)) is not None:
             return
-        with self.changing(by, PeopleChanged(user.id, added=True)):
+        with self.changing(by, PeopleChanged(user.id, added=True, message_id=message_id)):
             db.session.add(TicketPerson(ticket_id=self.id, user_id=user.id))
 
     def remove_person(self, by: Actor, user: User) -> None:

@@ -5,6 +5,7 @@
 import { follow } from "./live_stream.js";
 
 const MIN_GAP_MS = 1_000;
+const PERSON_GAP_MS = 200; // who begins to write must be seen before somebody else does
 const SILENCE_MS = 40_000;
 const GRACE_MS = 4_000;
 
@@ -36,7 +37,10 @@ function learnRendered() {
 
 function tell(topic) {
   waiting.delete(topic);
-  if (document.hidden) return void waiting.set(topic, null);
+  if (document.hidden) {
+    document.body.dispatchEvent(new CustomEvent("live:unseen", { detail: topic }));
+    return void waiting.set(topic, null);
+  }
   lastTold.set(topic, Date.now());
   document.body.dispatchEvent(new CustomEvent(`live:${topic}`));
   for (const pane of panes()) {
@@ -59,7 +63,8 @@ function noteVersion(topic, version, wanted) {
   const before = known.get(topic);
   known.set(topic, version);
   if (before === undefined || before === version || waiting.has(topic)) return;
-  const pause = Math.max(0, (lastTold.get(topic) ?? 0) + MIN_GAP_MS - Date.now());
+  const gap = topic.startsWith("viewers:") ? PERSON_GAP_MS : MIN_GAP_MS;
+  const pause = Math.max(0, (lastTold.get(topic) ?? 0) + gap - Date.now());
   waiting.set(topic, setTimeout(tell, pause, topic));
 }
 
