@@ -14,7 +14,7 @@ from flask_login import current_user
 from helpdesk import clock, permissions, words
 from helpdesk.errors import HelpdeskError, NotFound
 from helpdesk.models import Queue, Right
-from helpdesk.queries.lists import View, of_queue, owned_by
+from helpdesk.queries.lists import View, of_queue
 from helpdesk.queries.narrowing import NOTHING, Narrowing
 from helpdesk.shell import url_if
 from helpdesk.views import shapes
@@ -55,8 +55,8 @@ _makers: dict[str, Maker] = {}
 _addresses: dict[str, Address] = {}
 
 
-def list_kind(kind: str, address: Address) -> Callable[[Maker], Maker]:
-    """Register the maker of one kind of list, and what gives the address of its page from the parts of the key.
+def list_kind(kind: str, address: Address | None = None) -> Callable[[Maker], Maker]:
+    """Register the maker of one kind of list, and what gives the address of its page, if any, from the parts of the key.
 
     The maker gets the parts of the key behind the kind and the keyset place to go on from, and answers with the list
     as the signed-in user may see it. Raises NotFound where there is none for them.
@@ -64,7 +64,8 @@ def list_kind(kind: str, address: Address) -> Callable[[Maker], Maker]:
 
     def register(maker: Maker) -> Maker:
         _makers[kind] = maker
-        _addresses[kind] = address
+        if address is not None:
+            _addresses[kind] = address
         return maker
 
     return register
@@ -144,13 +145,13 @@ def _queue_page(rest: list[str]) -> str:
 
 
 @list_kind("queue", _queue_page)
-def of_one_queue(rest: list[str], after: str | None) -> ListPane:
+def of_one_queue(rest: list[str], after: str | None, narrowing: Narrowing = NOTHING) -> ListPane:
     """The line of one queue, or its tickets in work, due, paused, finished."""
     if not rest or not rest[0].isdecimal():
         raise NotFound(_("There is no such queue."))
     queue = permissions.get_queue(current_user, int(rest[0]))
     view = View(rest[1]) if rest[1:] and rest[1] in list(View) else View.WAITING
-    return queue_list(queue, view, after)
+    return queue_list(queue, view, after, narrowing)
 
 
 def queue_list(
@@ -163,7 +164,7 @@ def queue_list(
     base = queue_key(queue.id, view)
     key = narrowed_key(base, narrowing)
     context = {
-        "rows": list_rows(page.rows, now, works, within=key),
+        "rows": list_rows(page.rows, now, {queue.id} if works else (), within=key),
         "list_topics": topic,
         "list_version": version,
         **turns(key, after, page.next_after),
