@@ -32,6 +32,7 @@ from helpdesk.models.availability import Availability, Cause
 from helpdesk.models.project import read_setting
 from helpdesk.models.session import Stage, UserSession
 from helpdesk.models.user import User
+from helpdesk.permissions import edits_dialog_settings
 
 log = structlog.get_logger(__name__)
 
@@ -232,6 +233,11 @@ def administrators_only(view: Callable[P, R]) -> Callable[P, R]:
 def supervisors_only(view: Callable[P, R]) -> Callable[P, R]:
     """Only supervisors and administrators reach this view. Raises Forbidden for other signed-in people."""
     return _only(view, lambda user: user.is_supervisor)
+
+
+def dialog_settings_only(view: Callable[P, R]) -> Callable[P, R]:
+    """Only who may edit dialog settings reaches this view. Raises Forbidden for other signed-in people."""
+    return _only(view, edits_dialog_settings)
 
 
 def _only(view: Callable[P, R], allows: Callable[[User], bool]) -> Callable[P, R]:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import joinedload
 from helpdesk.db import db, remembered
 from helpdesk.errors import Forbidden, NotFound
 from helpdesk.models.conversation import Conversation
+from helpdesk.models.definitions import definitions
 from helpdesk.models.queue import Queue
 from helpdesk.models.ticket import Ticket, TicketPerson, lock_conversation
 from helpdesk.models.user import RIGHT_RANK, Membership, QueueRight, Right, User
@@ -77,6 +78,11 @@ def rights(user: User, queue_id: int) -> frozenset[Right]:
         return frozenset(right for right in Right if not here.isdisjoint(_ranks(right, user)))
 
     return remembered(f"rights:{user.id}:{queue_id}", read)
+
+
+def edits_dialog_settings(user: User) -> bool:
+    """Whether `user` may edit lists and fields: administrators, and whom one of them granted it."""
+    return user.is_administrator or user.id in definitions().editors
 
 
 def _queue_column(user: User) -> Any:

@@ -10,6 +10,7 @@ from helpdesk import invitations, live, totp
 from helpdesk.db import db
 from helpdesk.errors import Refused
 from helpdesk.models.availability import Availability, Cause, change
+from helpdesk.models.definitions import definitions_changed
 from helpdesk.models.event import record_change
 from helpdesk.models.queue import Queue
 from helpdesk.models.session import end_sessions, revoke_links
@@ -77,7 +78,7 @@ def change_person(by: User, user: User, values: Mapping[str, Any], groups: Itera
     if not changes:
         return
     record_change(by.id, "person", user.id, user.name, changes)
-    if {"role", "groups"} & changes.keys():
+    if {"role", "groups", "permissions"} & changes.keys():
         touch_rights([user.id])
     if {"role", "email"} & changes.keys():
         end_sessions(user)
@@ -131,15 +132,17 @@ def open_tickets(user: User) -> Any:
     return select(Ticket).where(Ticket.owner_id == user.id, Ticket.kind != Kind.FINISHED).order_by(Ticket.id)
 
 
-def save_group(by: User, group: Group, name: str, members: set[int], rights: Mapping[int, Right | None]) -> None:
-    """Name, members (ids of active users) and rights (queue id to right) of a group, new or not.
+def save_group(
+    by: User, group: Group, values: Mapping[str, Any], members: set[int], rights: Mapping[int, Right | None]
+) -> None:
+    """Values (name and such), members (ids of active users) and rights (queue id to right) of a group, new or not.
 
     Deactivated members keep their place. Raises Refused when another group has the name.
     """
-    taken = select(Group.id).where(func.lower(Group.name) == name.lower(), Group.id != (group.id or 0))
+    taken = select(Group.id).where(func.lower(Group.name) == values["name"].lower(), Group.id != (group.id or 0))
     if db.session.scalar(taken) is not None:
         raise Refused(_("There is a group with that name already."))
-    changes: dict[str, Any] = apply(group, {"name": name})
+    changes: dict[str, Any] = apply(group, values)
     db.session.add(group)
     db.session.flush()
     before = {user.id for user in group.users if user.active}
@@ -152,7 +155,7 @@ def save_group(by: User, group: Group, name: str, members: set[int], rights: Map
         changes["rights"] = given
     if changes:
         db.session.flush()
-        record_change(by.id, "group", group.id, name, changes)
+        record_change(by.id, "group", group.id, group.name, changes)
         touch_rights(before | {user.id for user in group.users})
 
 
@@ -197,6 +200,7 @@ def members_of(group_ids: Iterable[int]) -> set[int]:
 def touch_rights(user_ids: Iterable[int]) -> None:
     """Say that what these users may see has changed; their open pages look again."""
     ids = list(user_ids)
+    definitions_changed()  # they know who may edit them
     if ids:
         db.session.execute(update(User).where(User.id.in_(ids)).values(rights_version=User.rights_version + 1))
         live.touch(*(f"user:{user_id}" for user_id in ids))

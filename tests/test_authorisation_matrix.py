@@ -89,6 +89,7 @@ def scene(app: Any, session: Any, make: Any, cast: Any, monkeypatch: Any) -> Any
     ticket.claim(cast.ann)
     message = session.scalars(select(Message).where(Message.ticket_id == ticket.id)).first()
     answer, category = CannedReply(name="Привет", body="Здравствуйте!"), Category(name="Оплата")
+    field = make.field("text", "Договор")
     session.add_all([answer, category])
     session.flush()
     token, _text = ApiToken.issue(cast.ann, cast.ann, "Заказы", [Scope.TICKETS_READ], None)
@@ -120,7 +121,8 @@ def scene(app: Any, session: Any, make: Any, cast: Any, monkeypatch: Any) -> Any
         "channel_id": cast.mailbox.id,
         "project_id": cast.support.project_id,
         "text_id": answer.id,
-        "category_id": category.id,
+        "list_name": "reason",
+        "field_id": field.id,
         "session_id": sign_in(app, cast.ann).session_id,
         "event_id": 987654,
         "token_id": token.id,
@@ -137,6 +139,8 @@ def scene(app: Any, session: Any, make: Any, cast: Any, monkeypatch: Any) -> Any
         "blocked_id": 987654,
         "rule_id": 987654,
         "merge_id": 987654,
+        "draft_id": 987654,
+        "opening": "mail",
         "key": "refusal",
         "language": "ru",
         "pattern_id": 0,

@@ -27,6 +27,8 @@ FREE_TEXT = (
     ("queues", "name salutation signature"),
     ("channels", "name last_error"),
     ("categories", "name"),
+    ("list_items", "name"),
+    ("fields", "label hint"),
     ("canned_replies", "name body"),
     ("groups", "name"),
     ("projects", "name"),
@@ -150,7 +152,7 @@ def test_what_people_wrote_anywhere_is_never_markup(app: Any, session: Any, scen
 
 
 GUARDED = {
-    "users": "role active password_hash totp_secret email claim_limit password_is_one_time",
+    "users": "role active password_hash totp_secret email claim_limit password_is_one_time permissions",
     "tickets": "number customer_id conversation_id project_id channel_id",
     "messages": "kind text html user_id customer_id ticket_id at",
     "customers": "blocked merged_into_id",
@@ -163,6 +165,9 @@ GUARDED = {
     "settings": "*",
     "canned_replies": "*",
     "categories": "*",
+    "list_items": "*",
+    "fields": "*",
+    "crm_panels": "*",
     "customer_texts": "*",
     "password_links": "*",
 }

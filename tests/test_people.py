@@ -9,7 +9,6 @@ from helpdesk import permissions, staff
 from helpdesk.errors import Refused
 from helpdesk.models import (
     CannedReply,
-    Category,
     CustomerText,
     Event,
     Group,
@@ -308,15 +307,6 @@ def test_texts_for_customers(session, cast, dora):
     assert dora.post(path + "/removal").status_code == 302
     assert session.query(CustomerText).count() == 0
     assert dora.get(f"/admin/customer-texts/{project.id}/acknowledgement/fr").status_code == 404
-
-
-def test_categories(session, cast, dora):
-    dora.post("/admin/categories", data={"name": "Оплата"})
-    category = session.scalars(select(Category)).one()
-    assert category.active
-    assert dora.post("/admin/categories", data={"name": "оплата"}).status_code == 422
-    dora.post(f"/admin/categories/{category.id}", data={"name": "Платежи"})
-    assert (category.name, category.active) == ("Платежи", False)
 
 
 def test_settings(session, cast, dora):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, event, func, select
+from sqlalchemy import Connection, event, func, select, union
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import object_session
 
@@ -19,6 +19,7 @@ from helpdesk.models.fields import About, CrmPanel, Field, FieldKind
 from helpdesk.models.lists import LONGEST_NAME, ListItem, ListName
 from helpdesk.models.project import Setting
 from helpdesk.models.queue import Category
+from helpdesk.models.user import Group, Membership, Permission, User
 
 VERSION = "definitions_version"
 
@@ -92,6 +93,7 @@ class Definitions:
     lists: dict[ListName, dict[int, Item]]
     fields: dict[int, FieldDefinition]
     panels: dict[int, Panel]
+    editors: frozenset[int]  # users who may edit all this though they are no administrators
 
     def items(self, name: ListName, ids: Iterable[int]) -> list[Item]:
         """Items of a list by their ids, in the order of the list; unknown ids are left out."""
@@ -150,7 +152,15 @@ def _read() -> Definitions:
         lists,
         {row.id: _field(row) for row in db.session.scalars(fields)},
         {row.project_id: _panel(row) for row in db.session.scalars(select(CrmPanel))},
+        frozenset(db.session.scalars(_editors())),
     )
+
+
+def _editors() -> Any:
+    right = Permission.DIALOG_SETTINGS.value
+    own = select(User.id).where(User.permissions.any(right))
+    by_group = select(Membership.user_id).join(Group, Group.id == Membership.group_id)
+    return union(own, by_group.where(Group.permissions.any(right)))
 
 
 def _item(row: ListItem | Category, name: ListName) -> Item:

@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from helpdesk import permissions
 from helpdesk.auth import administrators_only
 from helpdesk.models.user import User
 from helpdesk.shell import NavItem, add_nav, navigation
@@ -36,6 +37,10 @@ def manages(
 
 def _administers(user: User) -> bool:
     return user.is_administrator
+
+
+def _edits_only_settings(user: User) -> bool:
+    return not user.is_administrator and permissions.edits_dialog_settings(user)
 
 
 def init_app(app: Flask) -> None:
@@ -72,10 +77,19 @@ def init_app(app: Flask) -> None:
             _l("Texts"),
             "template",
             "work",
-            _l("Ready answers, signatures and other texts for customers, categories."),
+            _l("Ready answers, signatures and other texts for customers."),
             "customer_texts",
-            "categories",
         ),
+        manages(
+            "lists.start",
+            _l("Dialog settings"),
+            "tag",
+            "work",
+            _l("Request types, reasons, components, categories, and fields of your own."),
+            "lists",
+            "fields",
+        ),
+        NavItem("watch", "lists.start", _l("Dialog settings"), "tag", shows=_edits_only_settings, also=("fields",)),
         manages(
             "people.index", _l("People"), "users", "people", _l("Invite, change roles, reset what is lost."), often=True
         ),

@@ -9,7 +9,7 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from sqlalchemy import func, select
 from sqlalchemy.orm import selectinload
-from wtforms import StringField
+from wtforms import BooleanField, StringField
 from wtforms.validators import InputRequired, Length
 
 from helpdesk import auth, staff
@@ -17,7 +17,7 @@ from helpdesk.auth import administrators_only, me
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
 from helpdesk.forms import chosen_ids, chosen_rights, typed
-from helpdesk.models import Group, Queue, Right, User
+from helpdesk.models import Group, Permission, Queue, Right, User
 
 pages = Blueprint("groups", __name__)
 
@@ -33,6 +33,10 @@ class GroupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """A group's name; members and rights are tables of their own."""
 
     name = StringField(_l("Name"), [InputRequired(), Length(max=80)])
+    dialog_settings = BooleanField(
+        _l("Its people may edit dialog settings"),
+        description=_l("Request types, reasons, components, categories, and fields of your own."),
+    )
 
 
 @pages.get("/groups")
@@ -65,7 +69,8 @@ def show(group_id: int) -> ResponseReturnValue:
     """One group."""
     group = _group(group_id)
     rights = {row.queue_id: Right(row.right) for row in group.rights}
-    return _page(group, GroupForm(obj=group), {user.id for user in group.users}, rights)
+    form = GroupForm(obj=group, dialog_settings=Permission.DIALOG_SETTINGS in group.permissions)
+    return _page(group, form, {user.id for user in group.users}, rights)
 
 
 @pages.post("/groups/<int:group_id>")
@@ -88,8 +93,9 @@ def _save(group: Group) -> ResponseReturnValue:
     form, members, rights = GroupForm(), chosen_ids("members"), chosen_rights()
     if not form.validate_on_submit():
         return _page(group, form, members, rights), 422
+    permissions = [Permission.DIALOG_SETTINGS.value] if form.dialog_settings.data else []
     try:
-        staff.save_group(me(), group, typed(form.name).strip(), members, rights)
+        staff.save_group(me(), group, {"name": typed(form.name).strip(), "permissions": permissions}, members, rights)
     except Refused as error:
         return _page(group, form, members, rights, error.message), 422
     auth.told(_("Saved."))

@@ -19,7 +19,7 @@ from helpdesk.babel import LANGUAGES
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
 from helpdesk.forms import checked_address, choices, chosen_ids, typed
-from helpdesk.models import Group, Project, Role, User
+from helpdesk.models import Group, Permission, Project, Role, User
 
 pages = Blueprint("people", __name__)
 
@@ -40,6 +40,10 @@ class PersonForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         _l("Open tickets at most"),
         [Optional(), NumberRange(1, 1000)],
         description=_l("With that many, no more can be taken. Empty: as the queue says."),
+    )
+    dialog_settings = BooleanField(
+        _l("May edit dialog settings"),
+        description=_l("Request types, reasons, components, categories, and fields of your own. Administrators may."),
     )
 
 
@@ -104,7 +108,8 @@ def invite() -> ResponseReturnValue:
 def show(user_id: int) -> ResponseReturnValue:
     """One person."""
     user = _person(user_id)
-    return _page(user, PersonForm(obj=user), {group.id for group in user.groups})
+    form = PersonForm(obj=user, dialog_settings=Permission.DIALOG_SETTINGS in user.permissions)
+    return _page(user, form, {group.id for group in user.groups})
 
 
 @pages.post("/people/<int:user_id>")
@@ -115,6 +120,7 @@ def save(user_id: int) -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _page(user, form, ids), 422
     values = {name: form[name].data for name in ("name", "email", "role", "claim_limit")}
+    values["permissions"] = [Permission.DIALOG_SETTINGS.value] if form.dialog_settings.data else []
     try:
         values["claim_limits"] = limits.checked(request.form)
         staff.change_person(me(), user, values, _groups(ids))

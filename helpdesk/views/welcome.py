@@ -11,7 +11,7 @@ from sqlalchemy import exists, func, select
 from wtforms import PasswordField, SelectField, StringField
 from wtforms.validators import EqualTo, InputRequired, Length
 
-from helpdesk import auth, first_sign_in, sign_in
+from helpdesk import auth, dialog_settings, first_sign_in, sign_in
 from helpdesk.auth import administrators_only, me
 from helpdesk.babel import LANGUAGES
 from helpdesk.db import db
@@ -88,6 +88,7 @@ def save_own_account() -> ResponseReturnValue:
         user.name, user.email = typed(form.name), typed(form.email)
         user.language, user.time_zone = typed(form.language), typed(form.time_zone)
         sign_in.set_password(user, typed(form.password), keep=auth.current_session())
+        dialog_settings.name_defaults(user.language)
     except Refused as error:
         return render_template("welcome/account.html", form=form, fault=error.message), 422
     auth.renew_session()
