@@ -56,7 +56,7 @@ _addresses: dict[str, Address] = {}
 
 
 def list_kind(kind: str, address: Address | None = None) -> Callable[[Maker], Maker]:
-    """Register the maker of one kind of list, and what gives the address of its page, if any, from the parts of the key.
+    """Register the maker of one kind of list; `address` gives its page, if it has one, from the parts of the key.
 
     The maker gets the parts of the key behind the kind and the keyset place to go on from, and answers with the list
     as the signed-in user may see it. Raises NotFound where there is none for them.
