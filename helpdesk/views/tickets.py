@@ -67,7 +67,10 @@ def thread_page(ticket_id: int) -> ResponseReturnValue:
         page = reading.around(ticket, middle, before)
     else:
         page = reading.messages(ticket, before=before, after=after, from_start="down" in request.args)
-    context = thread_shapes.page_context(ticket, page, may_work(ticket), before=before, after=after)
+    first_new = reading.first_unanswered_id(ticket) if middle is not None else None
+    context = thread_shapes.page_context(
+        ticket, page, may_work(ticket), before=before, after=after, first_new=first_new
+    )
     return render_template("tickets/_thread_page.html", **context)
 
 

@@ -15,6 +15,14 @@ export function toast(name) {
   if (template) show([...template.content.cloneNode(true).children]);
 }
 
+/** Show one sentence. */
+export function toastText(sentence) {
+  const notice = document.createElement("div");
+  notice.className = "notice";
+  notice.textContent = sentence;
+  show([notice]);
+}
+
 /** Show the part marked `data-toast` of an HTML answer of our own server. */
 export function toastFragment(html) {
   const answer = new DOMParser().parseFromString(html, "text/html");
