@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, event, func, select, union
+from sqlalchemy import Connection, event, func, literal, select, union
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import object_session
 
@@ -158,9 +158,9 @@ def _read() -> Definitions:
 
 def _editors() -> Any:
     right = Permission.DIALOG_SETTINGS.value
-    own = select(User.id).where(User.permissions.any(right))
+    own = select(User.id).where(literal(right) == func.any(User.permissions))
     by_group = select(Membership.user_id).join(Group, Group.id == Membership.group_id)
-    return union(own, by_group.where(Group.permissions.any(right)))
+    return union(own, by_group.where(literal(right) == func.any(Group.permissions)))
 
 
 def _item(row: ListItem | Category, name: ListName) -> Item:

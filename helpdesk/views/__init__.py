@@ -23,8 +23,8 @@ NOUNS = (
     "groups",
     "health",
     "installation",
-    "lists",
     "live",
+    "managed_lists",
     "messages",
     "notices",
     "organisations",
@@ -38,6 +38,7 @@ NOUNS = (
     "queues_admin",
     "rail",
     "replies",
+    "saved_views",
     "search",
     "second_step",
     "sessions",
@@ -46,7 +47,9 @@ NOUNS = (
     "states",
     "supervision",
     "targets",
+    "tasks",
     "texts",
+    "ticket_lists",
     "tickets",
     "tokens",
     "webhooks",
@@ -57,12 +60,13 @@ NOUNS = (
 def init_app(app: Flask) -> None:
     """Register the pages of the desk."""
     from helpdesk import shell
-    from helpdesk.views import administration, availability, notices, rail
+    from helpdesk.views import administration, availability, notices, rail, tasks
 
     shell.init_app(app)
     rail.init_app(app)
     availability.init_app(app)
     notices.init_app(app)
     administration.init_app(app)
+    tasks.init_app(app)
     for noun in NOUNS:
         app.register_blueprint(import_module(f"helpdesk.views.{noun}").pages)

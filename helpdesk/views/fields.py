@@ -105,9 +105,9 @@ def _given() -> dict[str, Any]:
 
 def _given_options() -> list[dict[str, Any]]:
     """One answer a line; the ids of known ones stand beside them in `option_id`."""
-    known = [{"id": whole(one), "label": label} for one, label in zip(*_pairs(), strict=False)]
-    added = [{"label": line} for line in request.form.get("more", "").splitlines()]
-    return [one for one in [*known, *added] if str(one["label"]).strip()]
+    given: list[tuple[int | None, str]] = [(whole(one), label) for one, label in zip(*_pairs(), strict=False)]
+    given += [(None, line) for line in request.form.get("more", "").splitlines()]
+    return [{"id": option_id, "label": label} for option_id, label in given if label.strip()]
 
 
 def _pairs() -> tuple[list[str], list[str]]:

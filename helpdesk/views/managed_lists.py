@@ -13,7 +13,7 @@ from helpdesk.errors import NotFound
 from helpdesk.forms import chosen_ids
 from helpdesk.models import ListName, Queue
 
-pages = Blueprint("lists", __name__)
+pages = Blueprint("managed_lists", __name__)
 
 LISTS = {
     ListName.TYPE: (_l("Request types"), _l("What a customer wants of us. A ticket has one.")),
@@ -27,7 +27,7 @@ LISTS = {
 @dialog_settings_only
 def start() -> ResponseReturnValue:
     """The first of the lists."""
-    return redirect(url_for("lists.index", list_name=ListName.TYPE.value))
+    return redirect(url_for("managed_lists.index", list_name=ListName.TYPE.value))
 
 
 @pages.get("/admin/lists/<list_name>")
@@ -86,4 +86,4 @@ def _known(list_name: str) -> ListName:
 
 
 def _back(name: ListName) -> ResponseReturnValue:
-    return redirect(url_for("lists.index", list_name=name.value), 303)
+    return redirect(url_for("managed_lists.index", list_name=name.value), 303)
