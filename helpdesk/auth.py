@@ -32,7 +32,7 @@ from helpdesk.models.availability import Availability, Cause
 from helpdesk.models.project import read_setting
 from helpdesk.models.session import Stage, UserSession
 from helpdesk.models.user import User
-from helpdesk.permissions import edits_dialog_settings
+from helpdesk.permissions import edits_dialog_settings, edits_texts
 
 log = structlog.get_logger(__name__)
 
@@ -238,6 +238,11 @@ def supervisors_only(view: Callable[P, R]) -> Callable[P, R]:
 def dialog_settings_only(view: Callable[P, R]) -> Callable[P, R]:
     """Only who may edit dialog settings reaches this view. Raises Forbidden for other signed-in people."""
     return _only(view, edits_dialog_settings)
+
+
+def texts_only(view: Callable[P, R]) -> Callable[P, R]:
+    """Only who may edit ready answers reaches this view. Raises Forbidden for other signed-in people."""
+    return _only(view, edits_texts)
 
 
 def _only(view: Callable[P, R], allows: Callable[[User], bool]) -> Callable[P, R]:

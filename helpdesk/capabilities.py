@@ -9,7 +9,8 @@ class Capabilities:
     """What a channel with certain settings can do. Sizes are in bytes; None means no limit of its own.
 
     `writes` says whether replies can leave at all; `begins_with` is the kind of addresses to which a person here may
-    write first ("email"), empty where the other side has to begin.
+    write first ("email"), empty where the other side has to begin. `voice` says what becomes of recorded speech: "sent"
+    when the button is let go, put among the files ("file"), or "" where it cannot be heard at the other end.
     """
 
     writes: bool = True
@@ -19,6 +20,7 @@ class Capabilities:
     shows_number: bool = False
     html: bool = False
     files: bool = True
+    voice: str = ""
     longest_text: int | None = None
     largest_message: int | None = None
     says_delivered: bool = False

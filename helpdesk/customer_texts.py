@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from helpdesk.db import db
-from helpdesk.models.queue import CustomerText
+from helpdesk.models.queue import CustomerText, Queue
+from helpdesk.models.user import User
 
 LANGUAGES = ("en", "ru", "uk")
 ACKNOWLEDGEMENT = "acknowledgement"
@@ -71,6 +72,13 @@ def closing(project_id: int, language: str, signature: str) -> str:
     signature = signature.strip() or customer_text(project_id, SIGNATURE, language).body.strip()
     footer = customer_text(project_id, FOOTER, language).body.strip()
     return "\n\n".join(part for part in (signature, footer) if part)
+
+
+def closing_of(author: User | None, queue: Queue, language: str, values: Mapping[str, str]) -> str:
+    """What stands below a message: its author's own signature, which holds no variables, then what all share."""
+    shared = fill(closing(queue.project_id, language, queue.signature), values)
+    own = author.signature.strip() if author is not None else ""
+    return "\n\n".join(part for part in (own, shared) if part)
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:

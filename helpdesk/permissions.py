@@ -16,7 +16,7 @@ from helpdesk.models.conversation import Conversation
 from helpdesk.models.definitions import definitions
 from helpdesk.models.queue import Queue
 from helpdesk.models.ticket import Ticket, TicketPerson, lock_conversation
-from helpdesk.models.user import RIGHT_RANK, Membership, QueueRight, Right, User
+from helpdesk.models.user import RIGHT_RANK, Group, Membership, Permission, QueueRight, Right, User
 
 # What every page of a ticket shows beside it, in the same round trip.
 WITH_PLACE = (
@@ -83,6 +83,15 @@ def rights(user: User, queue_id: int) -> frozenset[Right]:
 def edits_dialog_settings(user: User) -> bool:
     """Whether `user` may edit lists and fields: administrators, and whom one of them granted it."""
     return user.is_administrator or user.id in definitions().editors
+
+
+def edits_texts(user: User) -> bool:
+    """Whether `user` may edit ready answers and their variables: administrators, and whom one of them granted it."""
+    if user.is_administrator or Permission.TEXTS in user.permissions:
+        return True
+    mine = select(Membership.user_id).join(Group, Group.id == Membership.group_id)
+    mine = mine.where(Membership.user_id == user.id, Group.permissions.contains([Permission.TEXTS.value]))
+    return db.session.scalar(mine.limit(1)) is not None
 
 
 def _queue_column(user: User) -> Any:

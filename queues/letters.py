@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from helpdesk import files
-from helpdesk.customer_texts import LANGUAGES, closing, fill
+from helpdesk.customer_texts import LANGUAGES, closing_of, fill
 from helpdesk.db import db
 from helpdesk.models import Attachment, Message, MessageKind, OutboxItem, Participant, Queue, Ticket
 from helpdesk.models.channel import is_own_address
@@ -22,7 +22,7 @@ def write_letter(item: OutboxItem) -> Letter:
     message = item.message
     ticket = _ticket(message)
     queue = ticket.queue if ticket else item.channel.queue
-    answered = _answered(message)
+    answered = _answered(message, ticket)
     forwarded = db.session.get(Message, message.facts["forwards"]) if message.facts.get("forwards") else None
     to, cc = _addresses(item, ticket, answered)
     subject = item.envelope.get("subject") or ""
@@ -45,7 +45,7 @@ def write_letter(item: OutboxItem) -> Letter:
         language=language,
         automatic=item.automatic,
         opening="" if item.automatic or forwarded else fill(queue.salutation, values),
-        closing=fill(closing(queue.project_id, language, queue.signature), values),
+        closing=closing_of(None if item.automatic else message.user, queue, language, values),
         quoted=_quoted(item, answered, [*to, *cc]) if forwarded is None else None,
         forwarded=_earlier(forwarded) if forwarded else None,
         answers_header_id=answered.header_id if answered else None,
@@ -78,7 +78,7 @@ def reply_address(message: Message) -> str:
     return str(message.facts.get("reply_to") or message.sender)
 
 
-def _answered(message: Message) -> Message | None:
+def _answered(message: Message, ticket: Ticket | None) -> Message | None:
     """The message that this one answers: named by its author, else the participants' last, else our own last.
 
     What was forwarded to others is no part of the customer's thread.
@@ -86,14 +86,14 @@ def _answered(message: Message) -> Message | None:
     if message.answers_id is not None:
         return db.session.get(Message, message.answers_id)
     same_thread = (
-        Message.ticket_id == message.ticket_id
-        if message.ticket_id
+        Message.ticket_id.in_(ticket.family)
+        if message.ticket_id and ticket
         else Message.conversation_id == message.conversation_id
     )
     earlier = (
         select(Message)
-        .where(same_thread, Message.seq < message.seq, Message.header_id.is_not(None))
-        .order_by(Message.seq.desc())
+        .where(same_thread, Message.id < message.id, Message.header_id.is_not(None))
+        .order_by(Message.id.desc())
         .limit(1)
     )
     heard = earlier.where(

@@ -30,6 +30,7 @@ class Permission(StrEnum):
     """What an administrator may let a person or a group do beside their work; administrators may all of it."""
 
     DIALOG_SETTINGS = "dialog_settings"
+    TEXTS = "texts"
 
 
 RIGHT_RANK = {Right.SEE: 1, Right.WORK: 2, Right.SUPERVISE: 3}

@@ -9,12 +9,14 @@ from flask import request, url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from flask_login import current_user
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 
-from helpdesk import permissions, picture_marks
+from helpdesk import drafts, permissions, picture_marks
+from helpdesk.auth import me
+from helpdesk.capabilities import Capabilities
 from helpdesk.db import db
 from helpdesk.errors import Refused
-from helpdesk.models import Attachment, CannedReply, Channel, Draft, Participant, Right, Ticket
+from helpdesk.models import Attachment, Channel, Draft, Participant, Right, Ticket
 from helpdesk.models.channel import is_own_address
 from helpdesk.models.ticket.states import Kind
 from helpdesk.models.writing import can, reply_channel
@@ -27,10 +29,10 @@ MOST_PARTICIPANTS = 200
 
 def composer(ticket: Ticket, newest_id: int) -> dict[str, Any]:
     """What `_composer.html` expects."""
-    draft = own_draft(ticket)
+    draft = drafts.own_draft(me(), ticket)
     to, cc = recipients(ticket)
     channel = reply_channel(ticket.queue, ticket.conversation.channel)
-    addressed = channel is not None and can(channel).has_recipients
+    able = can(channel) if channel is not None else Capabilities(writes=False)
     kept = draft.recipients if draft else {}
     refusal = ticket.why_not_answer(current_user) if ticket.kind == Kind.ACTIVE else ""
     return {
@@ -38,19 +40,44 @@ def composer(ticket: Ticket, newest_id: int) -> dict[str, Any]:
         "note_url": url_for("replies.note", ticket_id=ticket.id),
         "draft_url": url_for("drafts.save", ticket_id=ticket.id),
         "upload_url": url_for("drafts.upload", ticket_id=ticket.id),
+        "answers_url": url_for("answers.index", queue_id=ticket.queue_id),
+        "variables_url": url_for("answers.variables_of_ticket", ticket_id=ticket.id),
+        "ticket_id": ticket.id,
+        "owner_id": me().id,
         "mode": draft.mode if draft else "reply",
         "body": draft.body if draft else "",
+        "caret": draft.caret if draft else None,
+        "version": drafts.version_of(draft),
+        "former": draft.former[-1] if draft and draft.former else None,
+        "blocks": draft.blocks if draft else [],
         "seen": draft.seen_message_id if draft and draft.body and draft.seen_message_id else newest_id,
         "to_label": _to_label(to, cc),
-        "has_recipients": addressed,
+        "has_recipients": able.has_recipients,
+        "signs": able.has_subject,
+        "voice": able.voice,
+        "takes_files": able.files,
         "to": ", ".join(kept.get("to") or to),
         "cc": ", ".join(kept.get("cc", cc)),
         "reply_refused": _why_no_reply(ticket, channel, to) or refusal,
         "beside_url": url_for("dialogs.show", name="beside", ticket_id=ticket.id) if may_write_beside(ticket) else None,
-        "canned": [{"name": item.name, "body": item.body} for item in canned_replies(ticket)],
         "uploads": uploads(draft.attachments) if draft else [],
         "presence": "",
         **(_ways_in(ticket) if refusal else {}),
+    }
+
+
+def told_draft(draft: Draft | None) -> dict[str, Any]:
+    """A draft as windows read it: {version, mode, body, to, cc, blocks, uploads, former}; see `helpdesk/drafts.py`."""
+    if draft is None:
+        return {"version": "", "mode": "reply", "body": "", "blocks": [], "uploads": [], "former": None}
+    return {
+        "version": drafts.version_of(draft),
+        "mode": draft.mode,
+        "body": draft.body,
+        **{name: ", ".join(addresses) for name, addresses in draft.recipients.items()},
+        "blocks": draft.blocks,
+        "uploads": uploads(draft.attachments),
+        "former": draft.former[-1] if draft.former else None,
     }
 
 
@@ -146,17 +173,6 @@ def _was_taken_out(ticket: Ticket, address: str) -> bool:
     )
 
 
-def canned_replies(ticket: Ticket) -> list[CannedReply]:
-    """The ready answers for the ticket's queue and for all queues."""
-    mine = or_(CannedReply.queue_id.is_(None), CannedReply.queue_id == ticket.queue_id)
-    return list(db.session.scalars(select(CannedReply).where(mine).order_by(CannedReply.name).limit(200)))
-
-
-def own_draft(ticket: Ticket) -> Draft | None:
-    """What the signed-in user is writing on the ticket."""
-    return db.session.scalar(select(Draft).where(Draft.user_id == current_user.id, Draft.ticket_id == ticket.id))
-
-
 def addresses(field: str) -> list[str]:
     """The mail addresses of a form field, separated by commas, semicolons or spaces.
 
@@ -177,7 +193,7 @@ def addresses(field: str) -> list[str]:
 
 def draft_files(ticket: Ticket) -> list[Attachment]:
     """The files that the form names and that wait in the user's own draft of the ticket."""
-    draft = own_draft(ticket)
+    draft = drafts.own_draft(me(), ticket)
     if draft is None:
         return []
     wanted = set(request.form.getlist("upload", type=int))

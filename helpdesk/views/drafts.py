@@ -1,44 +1,90 @@
 """Drafts: what an operator is writing, kept on the server as they type, with the files that wait in it."""
 
-from flask import Blueprint, jsonify, request
+from typing import Any
+
+from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
-from sqlalchemy.dialects.postgresql import insert
 
-from helpdesk import clock, permissions, picture_marks
+from helpdesk import permissions, picture_marks
+from helpdesk.auth import me
 from helpdesk.db import db
+from helpdesk.drafts import (
+    OPENINGS,
+    Writing,
+    discard,
+    draft_of,
+    keep,
+    opening_of,
+    own_draft,
+    own_opening,
+    read_blocks,
+    version_of,
+)
 from helpdesk.errors import NotFound, Refused
 from helpdesk.files import attach, put
-from helpdesk.models import Attachment, Draft, Message, Right, Ticket
-from helpdesk.models.ticket.spoken import MOST_BODY
-from helpdesk.views.composing import own_draft
+from helpdesk.models import Attachment, Draft, Right
+from helpdesk.queries.drafts import own_drafts
+from helpdesk.views.composing import told_draft, uploads
 
 pages = Blueprint("drafts", __name__)
 
 LARGEST_FILE = 25 * 1024 * 1024
 MOST_FILES = 50
+FIELDS = ("who", "identity_id", "name", "queue_id", "subject", "cc", "state", "way", "direction", "place")
+MOST_FIELD = 2000
+
+
+@pages.get("/drafts")
+@login_required
+def index() -> ResponseReturnValue:
+    """All that the user has begun to write."""
+    return render_template("drafts/index.html", rows=own_drafts(me()))
+
+
+@pages.get("/tickets/<int:ticket_id>/draft")
+@login_required
+def show(ticket_id: int) -> ResponseReturnValue:
+    """What is kept, as JSON; see `composing.told_draft`. For windows that were left alone for a while."""
+    ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK)
+    return jsonify(told_draft(own_draft(me(), ticket)))
 
 
 @pages.put("/tickets/<int:ticket_id>/draft")
 @login_required
 def save(ticket_id: int) -> ResponseReturnValue:
-    """Keep what is being written. The body of the request is a form: mode, body, seen, to, cc."""
+    """Keep what is being written; answers {version, former}.
+
+    The request is a form: mode, body, seen, to, cc, caret, blocks (JSON), version (that it was written upon) and window
+    (its name). `settled` says that its author has looked at what other windows held. What another window
+    wrote meanwhile is told as `former`, {mode, body, at}.
+    """
     ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK)
-    body = request.form.get("body", "")
-    if len(body) > MOST_BODY:
-        raise Refused(_("The draft is longer than 200,000 characters."))
-    draft = draft_of(ticket)
-    draft.mode = "note" if request.form.get("mode") == "note" else "reply"
-    draft.body = body.replace("\x00", "")
-    draft.seen_message_id = request.form.get("seen", type=int)
-    draft.recipients = {
-        field: [part.strip()[:320] for part in request.form[field].split(",") if part.strip()][:50]
-        for field in ("to", "cc")
-        if field in request.form
-    }
-    draft.updated_at = clock.now()
-    return "", 204
+    draft = draft_of(me(), ticket)
+    keep(draft, _writing())
+    return _kept(draft)
+
+
+@pages.put("/drafts/<opening>")
+@login_required
+def save_opening(opening: str) -> ResponseReturnValue:
+    """Keep the form of a new ticket (`mail` or `hand`): the fields of the form beside those of `save`."""
+    draft = opening_of(me(), _opening(opening))
+    fields = {name: request.form[name][:MOST_FIELD] for name in FIELDS if name in request.form}
+    keep(draft, _writing(fields))
+    return _kept(draft)
+
+
+@pages.post("/drafts/<int:draft_id>/removal")
+@login_required
+def remove_draft(draft_id: int) -> ResponseReturnValue:
+    """Throw a draft of one's own away, with its files."""
+    draft = db.session.get(Draft, draft_id)
+    if draft is None or draft.user_id != me().id:
+        raise NotFound(_("There is no such draft."))
+    discard(draft)
+    return redirect(url_for("drafts.index"), 303)
 
 
 @pages.post("/tickets/<int:ticket_id>/draft/files")
@@ -48,22 +94,14 @@ def upload(ticket_id: int) -> ResponseReturnValue:
 
     `mark` says where in the text a picture stands that was sent to stand there (`inline`); else it is empty.
     """
-    ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK)
-    file = request.files.get("file")
-    if file is None or not file.filename:
-        raise Refused(_("Choose a file."))
-    content = file.read()
-    if len(content) > LARGEST_FILE:
-        raise Refused(_("A file may have up to 25 MB."))
-    draft = draft_of(ticket)
-    if len(draft.attachments) >= MOST_FILES:
-        raise Refused(_("A message has at most %(count)s files.", count=MOST_FILES))
-    inline = "inline" in request.form and file.mimetype in picture_marks.TYPES
-    content_id = picture_marks.new_content_id() if inline else None
-    kept = attach(None, file.filename, file.mimetype or "application/octet-stream", put(content), inline, content_id)
-    kept.draft_id = draft.id
-    db.session.flush()
-    return jsonify(id=kept.id, name=kept.name, size=kept.size, mark=picture_marks.mark(content_id))
+    return _take_file(draft_of(me(), permissions.get_ticket(current_user, ticket_id, Right.WORK)))
+
+
+@pages.post("/drafts/<opening>/files")
+@login_required
+def upload_opening(opening: str) -> ResponseReturnValue:
+    """Keep a file for the mail that begins a new ticket; answers as `upload` does."""
+    return _take_file(opening_of(me(), _opening(opening)))
 
 
 @pages.delete("/tickets/<int:ticket_id>/draft/files/<int:file_id>")
@@ -71,35 +109,70 @@ def upload(ticket_id: int) -> ResponseReturnValue:
 def remove(ticket_id: int, file_id: int) -> ResponseReturnValue:
     """Take a file out of one's own draft."""
     ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK)
-    draft = own_draft(ticket)
+    return _drop_file(own_draft(me(), ticket), file_id)
+
+
+@pages.delete("/drafts/<opening>/files/<int:file_id>")
+@login_required
+def remove_opening(opening: str, file_id: int) -> ResponseReturnValue:
+    """Take a file out of the form of a new ticket."""
+    return _drop_file(own_opening(me(), _opening(opening)), file_id)
+
+
+def _opening(opening: str) -> str:
+    if opening not in OPENINGS:
+        raise NotFound(_("There is no such draft."))
+    return opening
+
+
+def _writing(fields: dict[str, str] | None = None) -> Writing:
+    form = request.form
+    recipients = {
+        name: [part.strip()[:320] for part in form[name].split(",") if part.strip()][:50]
+        for name in ("to", "cc")
+        if name in form and fields is None
+    }
+    return Writing(
+        mode="note" if form.get("mode") == "note" else "reply",
+        body=form.get("body", "").replace("\x00", "").replace("\r\n", "\n"),
+        known=form.get("version", ""),
+        window=form.get("window", "")[:40],
+        recipients=recipients,
+        seen=form.get("seen", type=int),
+        caret=form.get("caret", type=int),
+        blocks=read_blocks(form["blocks"]) if "blocks" in form else None,
+        fields=fields,
+    )
+
+
+def _kept(draft: Draft) -> ResponseReturnValue:
+    if request.form.get("settled"):
+        draft.former = []
+    db.session.flush()
+    return jsonify(version=version_of(draft), former=draft.former[-1] if draft.former else None)
+
+
+def _take_file(draft: Draft) -> ResponseReturnValue:
+    file = request.files.get("file")
+    if file is None or not file.filename:
+        raise Refused(_("Choose a file."))
+    content = file.read()
+    if len(content) > LARGEST_FILE:
+        raise Refused(_("A file may have up to 25 MB."))
+    if len(draft.attachments) >= MOST_FILES:
+        raise Refused(_("A message has at most %(count)s files.", count=MOST_FILES))
+    inline = "inline" in request.form and file.mimetype in picture_marks.TYPES
+    content_id = picture_marks.new_content_id() if inline else None
+    kept = attach(None, file.filename, file.mimetype or "application/octet-stream", put(content), inline, content_id)
+    kept.draft_id = draft.id
+    db.session.flush()
+    told: dict[str, Any] = uploads([kept])[0]
+    return jsonify(told | {"size": kept.size})
+
+
+def _drop_file(draft: Draft | None, file_id: int) -> ResponseReturnValue:
     file = db.session.get(Attachment, file_id)
     if draft is None or file is None or file.draft_id != draft.id:
         raise NotFound(_("There is no such file in your draft."))
     db.session.delete(file)
     return "", 204
-
-
-def take_up_again(ticket: Ticket, message: Message) -> list[Attachment]:
-    """Put a reply that was taken back before whatever its author has begun to write meanwhile; gives its files anew."""
-    draft = draft_of(ticket)
-    draft.mode = "reply"
-    draft.body = "\n\n".join(part for part in (message.text, draft.body.strip()) if part)
-    draft.recipients = dict(message.recipients)
-    draft.seen_message_id = message.id
-    draft.updated_at = clock.now()
-    kept = ("sha256", "name", "type", "size", "inline", "content_id", "preview_sha256", "preview_state")
-    files = [
-        Attachment(draft_id=draft.id, **{name: getattr(file, name) for name in kept}) for file in message.attachments
-    ]
-    db.session.add_all(files)
-    db.session.flush()
-    return files
-
-
-def draft_of(ticket: Ticket) -> Draft:
-    """The user's draft of the ticket, made when it is missing; two tabs at once make one."""
-    values = {"user_id": current_user.id, "ticket_id": ticket.id}
-    db.session.execute(insert(Draft).values(**values).on_conflict_do_nothing())
-    draft = own_draft(ticket)
-    assert draft is not None
-    return draft

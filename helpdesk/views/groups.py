@@ -37,6 +37,9 @@ class GroupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         _l("Its people may edit dialog settings"),
         description=_l("Request types, reasons, components, categories, and fields of your own."),
     )
+    texts = BooleanField(
+        _l("Its people may edit ready answers"), description=_l("And the variables that stand in them.")
+    )
 
 
 @pages.get("/groups")
@@ -69,7 +72,7 @@ def show(group_id: int) -> ResponseReturnValue:
     """One group."""
     group = _group(group_id)
     rights = {row.queue_id: Right(row.right) for row in group.rights}
-    form = GroupForm(obj=group, dialog_settings=Permission.DIALOG_SETTINGS in group.permissions)
+    form = GroupForm(obj=group, **{one.value: one in group.permissions for one in Permission})
     return _page(group, form, {user.id for user in group.users}, rights)
 
 
@@ -93,7 +96,7 @@ def _save(group: Group) -> ResponseReturnValue:
     form, members, rights = GroupForm(), chosen_ids("members"), chosen_rights()
     if not form.validate_on_submit():
         return _page(group, form, members, rights), 422
-    permissions = [Permission.DIALOG_SETTINGS.value] if form.dialog_settings.data else []
+    permissions = [one.value for one in Permission if form[one.value].data]
     try:
         staff.save_group(me(), group, {"name": typed(form.name).strip(), "permissions": permissions}, members, rights)
     except Refused as error:

@@ -45,6 +45,9 @@ class PersonForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         _l("May edit dialog settings"),
         description=_l("Request types, reasons, components, categories, and fields of your own. Administrators may."),
     )
+    texts = BooleanField(
+        _l("May edit ready answers"), description=_l("And the variables that stand in them. Administrators may.")
+    )
 
 
 class InviteForm(FlaskForm):  # type: ignore[misc]
@@ -108,7 +111,7 @@ def invite() -> ResponseReturnValue:
 def show(user_id: int) -> ResponseReturnValue:
     """One person."""
     user = _person(user_id)
-    form = PersonForm(obj=user, dialog_settings=Permission.DIALOG_SETTINGS in user.permissions)
+    form = PersonForm(obj=user, **{one.value: one in user.permissions for one in Permission})
     return _page(user, form, {group.id for group in user.groups})
 
 
@@ -120,7 +123,7 @@ def save(user_id: int) -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _page(user, form, ids), 422
     values = {name: form[name].data for name in ("name", "email", "role", "claim_limit")}
-    values["permissions"] = [Permission.DIALOG_SETTINGS.value] if form.dialog_settings.data else []
+    values["permissions"] = [one.value for one in Permission if form[one.value].data]
     try:
         values["claim_limits"] = limits.checked(request.form)
         staff.change_person(me(), user, values, _groups(ids))

@@ -2,26 +2,32 @@
 
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 
-from helpdesk import permissions
+from helpdesk import clock, drafts, permissions
 from helpdesk.auth import me
 from helpdesk.colleagues import say_to_colleagues
 from helpdesk.db import db
+from helpdesk.difference import changes
 from helpdesk.errors import Conflict, Forbidden, NotFound, Refused
 from helpdesk.files import attach, put
-from helpdesk.models import Attachment, Message, MessageKind, Reply, Right, State, Ticket
+from helpdesk.models import Attachment, Message, MessageKind, OutboxItem, Reply, Right, State, Ticket
 from helpdesk.models.ticket.states import Kind
 from helpdesk.queries.readable import get_message, ticket_id_of
+from helpdesk.shell import url_if
 from helpdesk.views.colleagues import named_in_form
-from helpdesk.views.composing import addresses, beside_queue, draft_files, own_draft, recipients, uploads
-from helpdesk.views.drafts import take_up_again
+from helpdesk.views.composing import addresses, beside_queue, draft_files, recipients, uploads
 from helpdesk.views.tickets import may_work, page_context, thread_context
 
 pages = Blueprint("replies", __name__)
+
+MOST_NEWS = 5
+MOST_OF_NEWS = 2000
 
 
 @pages.post("/tickets/<int:ticket_id>/replies")
@@ -43,14 +49,18 @@ def create(ticket_id: int) -> ResponseReturnValue:
         files=_files(ticket),
     )
     try:
-        ticket.reply(current_user, reply)
+        message = ticket.reply(current_user, reply)
     except Conflict as conflict:
         return _something_came(ticket, conflict)
-    _forget_draft(ticket)
-    if request.form.get("then") == "finish":
+    drafts.sent(drafts.own_draft(me(), ticket), reply.body)
+    then = request.form.get("then")
+    if then in {"finish", "next"}:
         ticket.finish(current_user, State.SOLVED)
     db.session.flush()
-    return _thread(ticket)
+    answer = make_response(_thread(ticket, sent=_undo(message)))
+    if then == "next" and (take_url := url_if("claims.take_next")):
+        answer.headers["X-Next"] = take_url
+    return answer
 
 
 @pages.post("/tickets/<int:ticket_id>/notes")
@@ -58,8 +68,9 @@ def create(ticket_id: int) -> ResponseReturnValue:
 def note(ticket_id: int) -> ResponseReturnValue:
     """Leave a note for colleagues."""
     ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK, lock=True)
-    say_to_colleagues(ticket, me(), request.form.get("body", ""), _files(ticket), named_in_form())
-    _forget_draft(ticket)
+    body = request.form.get("body", "")
+    say_to_colleagues(ticket, me(), body, _files(ticket), named_in_form())
+    drafts.sent(drafts.own_draft(me(), ticket), body)
     db.session.flush()
     return _thread(ticket)
 
@@ -110,27 +121,73 @@ def undo(message_id: int) -> ResponseReturnValue:
     ticket.undo_reply(current_user, message)
     if ticket.kind == Kind.FINISHED and message.ticket_id is not None and ticket.rival_id() is None:
         ticket.reopen(current_user, "by hand")  # sent with "and finish": the customer has no answer now
-    files = take_up_again(ticket, message)
-    return _thread(ticket, restored={"body": message.text, "uploads": uploads(files)})
+    draft = drafts.take_up_again(me(), ticket, message)
+    version = drafts.version_of(draft)
+    return _thread(ticket, restored={"body": message.text, "uploads": uploads(draft.attachments), "version": version})
 
 
 def _thread(ticket: Ticket, **more: Any) -> ResponseReturnValue:
     if "HX-Request" not in request.headers:
         return redirect(url_for("tickets.show", ticket_id=ticket.id), 303)
     context = thread_context(ticket, may_work(ticket))
-    return render_template("tickets/_spoken.html", composer={"seen": context["newest_id"]}, **context, **more)
+    composer = {"seen": context["newest_id"], **_kept(ticket)}
+    return render_template("tickets/_spoken.html", composer=composer, **context, **more)
+
+
+def _kept(ticket: Ticket) -> dict[str, Any]:
+    """What is left of the draft, for the composer that goes on."""
+    draft = drafts.own_draft(me(), ticket)
+    return {"version": drafts.version_of(draft), "former": draft.former[-1] if draft and draft.former else None}
+
+
+def _undo(message: Message) -> dict[str, Any] | None:
+    """Where and until when a reply can be taken back; None where it leaves at once."""
+    item = db.session.scalar(select(OutboxItem).where(OutboxItem.message_id == message.id))
+    if item is None or item.not_before is None or item.not_before <= clock.now():
+        return None
+    return {
+        "url": url_for("replies.undo", message_id=message.id),
+        "until": item.not_before,
+        "ticket_id": message.ticket_id,
+    }
 
 
 def _something_came(ticket: Ticket, conflict: Conflict) -> ResponseReturnValue:
-    """The new messages above the untouched text; sending again is the author's consent."""
-    notice = {"notice_text": conflict.message, "unseen": conflict.details["unseen"]}
+    """The new messages above the untouched text, a colleague's answer beside it; sending again is consent."""
+    notice = {
+        "unseen": conflict.details["unseen"],
+        "news": _news(conflict.details["unseen"], request.form.get("body", "")),
+        "then": request.form.get("then", ""),
+    }
     if "HX-Request" not in request.headers:
         context = page_context(ticket)
         typed = {name: request.form.get(name, "") for name in ("body", "to", "cc")}
         context["composer"] |= typed | {"mode": "reply", "seen": context["newest_id"]}
         return render_template("tickets/show.html", **context, **notice), 409
     context = thread_context(ticket, may_work(ticket))
-    return render_template("tickets/_spoken.html", composer={"seen": context["newest_id"]}, **context, **notice), 409
+    composer = {"seen": context["newest_id"], **_kept(ticket)}
+    return render_template("tickets/_spoken.html", composer=composer, **context, **notice), 409
+
+
+def _news(ids: list[int], mine: str) -> list[dict[str, Any]]:
+    """What was said meanwhile, as `_composer_notice.html` expects it: the latest, answers compared with mine."""
+    query = select(Message).where(Message.id.in_(ids)).options(joinedload(Message.user), joinedload(Message.customer))
+    latest = list(db.session.scalars(query.order_by(Message.seq.desc()).limit(MOST_NEWS)))
+    return [
+        {
+            "id": message.id,
+            "kind": message.kind,
+            "author_name": message.user.name if message.user else _name(message),
+            "at": message.at,
+            "text": (message.visible_text or message.text)[:MOST_OF_NEWS],
+            "changes": changes(message.text, mine) if message.kind == MessageKind.REPLY else None,
+        }
+        for message in reversed(latest)
+    ]
+
+
+def _name(message: Message) -> str:
+    return message.customer.name if message.customer else message.sender_name or message.sender
 
 
 def _files(ticket: Ticket) -> list[Attachment]:
@@ -146,17 +203,9 @@ def _posted_files() -> list[Attachment]:
     ]
 
 
-def _forget_draft(ticket: Ticket) -> None:
-    draft = own_draft(ticket)
-    if draft is not None:
-        db.session.flush()
-        db.session.expire(draft, ["attachments"])
-        db.session.delete(draft)
-
-
 def _message(ticket: Ticket, message_id: int | None) -> Message:
     message = db.session.get(Message, message_id) if message_id else None
-    if message is None or message.ticket_id != ticket.id:
+    if message is None or message.ticket_id not in ticket.family:
         raise NotFound(_("There is no such message."))
     if message.kind == MessageKind.SYSTEM:
         raise Refused(_("This line is the helpdesk's own and cannot be forwarded."))

@@ -50,6 +50,7 @@ class EmailAdapter(Adapter):
             has_recipients=True,
             shows_number=True,
             html=True,
+            voice="file",
             largest_message=LARGEST_OUTGOING,
         )
 

@@ -39,6 +39,7 @@ class HttpAdapter(Adapter):
         return Capabilities(
             writes=bool(known.callback_url and known.takes_messages),
             largest_message=MOST_FILE_BYTES,
+            voice="sent",
             says_delivered=True,
             says_read=True,
         )
