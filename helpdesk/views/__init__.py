@@ -23,6 +23,7 @@ NOUNS = (
     "groups",
     "health",
     "installation",
+    "keys",
     "live",
     "managed_lists",
     "messages",

@@ -1,28 +1,39 @@
-// One registry of shortcuts: any button or link with data-key is clicked by that key. Letters match the physical key,
-// so they work in a Cyrillic layout as in a Latin one; "?" and "!" match the character wherever a layout keeps it.
-// data-key="n", "Shift+e", "$mod+k", "/"; data-key-text names the act in the sheet of keys. Ctrl Enter in a text with
-// data-sends sends its form.
+// Shortcuts. Any button or link with data-key is clicked by that key; some acts are this module's own. What each key
+// means stands in helpdesk/keymap.py, which the sheet of keys is made from. Letters match the physical key, so they work
+// in a Cyrillic layout as in a Latin one; "?" and "!" match the character wherever a layout keeps it.
+// data-key="n", "Shift+e", "$mod+k", "/".
+//
+// With the focus in a text only keys with Ctrl or Command work, F6, and Shift+Enter while the composer is empty. Whoever
+// dictates or types with aids may switch single characters off: <html data-shortcuts="off">.
 import { matchKeybindingPress, parseKeybinding } from "tinykeys";
+import { nextPane } from "./pane_focus.js";
+import { visit } from "./workspace.js";
 
 const TYPING = "input:not([type=checkbox]):not([type=radio]):not([type=button]):not([type=submit]), textarea, select, [contenteditable], .ts-control";
 const IS_MAC = /Mac|iP(hone|ad|od)/.test(navigator.platform);
+const NAMES = { $mod: IS_MAC ? "⌘" : "Ctrl", Escape: "Esc", ArrowDown: "↓", ArrowUp: "↑", Shift: IS_MAC ? "⇧" : "Shift" };
 const presses = new Map();
 
-/** "Shift+e" as a press on physical keys: "Shift+KeyE". */
-function press(binding) {
+/** "Shift+e" as presses on physical keys: "Shift+KeyE". */
+function pressesOf(binding) {
   if (!presses.has(binding)) {
     const physical = binding
       .replace(/(^|\+)([a-z])$/i, (_all, plus, letter) => `${plus}Key${letter.toUpperCase()}`)
       .replace(/(^|\+)\/$/, "$1Slash")
       .replace(/^([?!])$/, "[Shift]+$1");
-    presses.set(binding, parseKeybinding(physical)[0]);
+    const found = [parseKeybinding(physical)[0]];
+    // Where "?" sits on another key, the place that keyboards have it printed on means it too.
+    if (binding === "?") found.push(parseKeybinding("Shift+Slash")[0]);
+    presses.set(binding, found);
   }
   return presses.get(binding);
 }
 
+const isPress = (event, binding) => pressesOf(binding).some((press) => matchKeybindingPress(event, press));
+
 /** How people read it: "Shift E", "Ctrl K". */
-function hint(binding) {
-  return binding.split("+").map((part) => (part === "$mod" ? (IS_MAC ? "⌘" : "Ctrl") : part.length === 1 ? part.toUpperCase() : part)).join(" ");
+export function hint(binding) {
+  return binding.split("+").map((part) => NAMES[part] ?? (part.length === 1 ? part.toUpperCase() : part)).join(" ");
 }
 
 function aria(binding) {
@@ -40,34 +51,86 @@ function mark() {
   }
 }
 
-const usable = (element) => !element.disabled && element.getAttribute("aria-disabled") !== "true" && element.checkVisibility?.() !== false;
+const isEnabled = (element) => !element.disabled && element.getAttribute("aria-disabled") !== "true";
+/** Whether a person could press it now. What lies in a closed menu or in the folded rail counts: it is one click away. */
+export const isUsable = (element) =>
+  isEnabled(element) && (element.checkVisibility?.() !== false || Boolean(element.closest(".dropdown-menu, .rail")));
 
+/** The button or link that a key means now; in an open dialog only what is in it. */
 function bound(event) {
   const scope = document.querySelector("dialog[open]") ?? document;
-  for (const element of scope.querySelectorAll("[data-key]")) {
-    if (matchKeybindingPress(event, press(element.dataset.key)) && (usable(element) || element.closest(".dropdown-menu, .rail"))) return element;
-  }
-  return null;
+  return [...scope.querySelectorAll("[data-key]")].find((element) => isPress(event, element.dataset.key) && isUsable(element));
+}
+
+const isOff = (event) => document.documentElement.dataset.shortcuts === "off" && event.key.length === 1 && !event.ctrlKey && !event.metaKey;
+
+function rows() {
+  const beside = [...document.querySelectorAll("#list-pane .row-link")].filter(isUsable);
+  return beside.length ? beside : [...document.querySelectorAll(".row-link")].filter(isUsable);
+}
+
+/** The row `step` further than the focused one, else than the open one. */
+function rowAt(step) {
+  const all = rows();
+  const here = all.indexOf(document.activeElement?.closest(".row-item")?.querySelector(".row-link"));
+  const open = all.findIndex((row) => row.closest("[aria-current]"));
+  return all[Math.min(all.length - 1, Math.max(0, (here < 0 ? open : here) + step))];
 }
 
 function move(step) {
-  const rows = [...document.querySelectorAll(".row-link")].filter(usable);
-  const here = rows.indexOf(document.activeElement?.closest(".row-item")?.querySelector(".row-link"));
-  const open = rows.findIndex((row) => row.closest("[aria-current]"));
-  const next = rows[Math.min(rows.length - 1, Math.max(0, (here < 0 ? open : here) + step))];
+  const next = rowAt(step);
   next?.focus();
   next?.scrollIntoView({ block: "nearest" });
 }
 
+/** Open the next or previous of the list; whoever was writing goes on writing there. */
+function open(step) {
+  const all = rows();
+  const here = all.findIndex((row) => row.closest("[aria-current]"));
+  const next = all[here + step] ?? (here < 0 ? all[0] : null);
+  if (!next) return;
+  next.scrollIntoView({ block: "nearest" });
+  const writes = document.activeElement?.closest("#composer");
+  if (next.closest("#list-pane")) visit(next.href, writes ? { focus: "composer" } : {});
+  else next.click();
+}
+
+/** Leave a text: to its pane, so that reading goes on by keyboard where one was. */
+function leave(field) {
+  const scroll = field.closest(".pane")?.querySelector(".pane-scroll");
+  field.blur();
+  scroll?.focus({ preventScroll: true });
+}
+
+// What keys do by themselves: [key, whether it also works in the composer, act]. True from an act: it did nothing.
+const ACTS = [
+  ["j", false, () => move(1)],
+  ["k", false, () => move(-1)],
+  ["$mod+Shift+ArrowDown", true, () => open(1)],
+  ["$mod+Shift+ArrowUp", true, () => open(-1)],
+  ["F6", true, () => nextPane(1)],
+  ["Shift+F6", true, () => nextPane(-1)],
+];
+const HELD = new Set(["KeyJ", "KeyK"]);
+
+/** Whether a key may do something with the focus in this field. */
+function mayAct(event, field) {
+  if (!field || event.key === "F6") return true;
+  const composes = field.closest("#composer") && field.matches("textarea");
+  if (event.key.startsWith("Arrow")) return Boolean(composes);
+  if (event.ctrlKey || event.metaKey) return true;
+  return Boolean(composes && event.key === "Enter" && event.shiftKey && field.value === "");
+}
+
 document.addEventListener("keydown", (event) => {
-  if (event.defaultPrevented || event.isComposing || event.repeat || !event.code) return;
-  const typing = event.target.closest?.(TYPING);
+  if (event.defaultPrevented || event.isComposing || !event.code || (event.repeat && !HELD.has(event.code))) return;
+  const field = event.target.closest?.(TYPING);
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches?.("textarea[data-sends]")) {
     event.preventDefault();
     return event.target.form.requestSubmit();
   }
-  if (typing && event.key === "Escape" && !event.target.closest("dialog")) return typing.blur();
-  if (typing && !event.ctrlKey && !event.metaKey) return;
+  if (field && event.key === "Escape" && !event.target.closest("dialog")) return leave(field);
+  if (!mayAct(event, field) || isOff(event)) return;
   const element = bound(event);
   if (element) {
     event.preventDefault();
@@ -75,28 +138,20 @@ document.addEventListener("keydown", (event) => {
     if (element.matches(TYPING)) element.focus();
     return;
   }
-  if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || document.querySelector("dialog[open]")) return;
-  if (event.code === "KeyJ") move(1);
-  if (event.code === "KeyK") move(-1);
+  if (document.querySelector("dialog[open]")) return;
+  const act = ACTS.find(([key, composes]) => isPress(event, key) && (!field || composes));
+  if (!act) return;
+  event.preventDefault();
+  act[2]();
 });
 
-// The sheet lists what this page offers, each time it is opened.
-document.addEventListener("click", (event) => {
-  const list = document.getElementById("keys-list");
-  if (!list || !event.target.closest('[data-dialog="keys-dialog"]')) return;
-  list.querySelectorAll("[data-from-page]").forEach((item) => item.remove());
-  const lines = new Map([...document.querySelectorAll("[data-key]")].map((element) => [element.dataset.key, element.dataset.keyText || element.textContent.trim()]));
-  for (const [key, text] of lines) {
-    const item = document.createElement("li");
-    item.dataset.fromPage = "";
-    const words = document.createElement("span");
-    words.textContent = text;
-    const kbd = document.createElement("kbd");
-    kbd.textContent = hint(key);
-    item.append(words, kbd);
-    list.append(item);
-  }
-}, true);
-
 mark();
-document.addEventListener("htmx:afterSwap", () => mark());
+document.addEventListener("htmx:afterSwap", mark);
+document.addEventListener("thread:added", mark);
+
+// The sheet: fetched when it is first asked for; what does not work here and now is put behind a switch.
+document.addEventListener("click", (event) => {
+  if (!event.target.closest('[data-dialog="keys-dialog"]')) return;
+  event.preventDefault();
+  import("./keys_sheet.js").then(({ fill }) => fill(document.getElementById("keys-dialog")));
+});
