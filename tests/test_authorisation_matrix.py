@@ -20,6 +20,7 @@ from helpdesk.models import (
     SavedView,
     Scope,
     Target,
+    Task,
     Webhook,
     WebhookDelivery,
 )
@@ -101,6 +102,8 @@ def scene(app: Any, session: Any, make: Any, cast: Any, monkeypatch: Any) -> Any
     session.add(delivery)
     session.flush()
     notice = Notice(user_id=cast.ann.id, kind="promise.warned", ticket_id=ticket.id, payload={"promise": "first"})
+    task = Task(user_id=cast.ann.id, title="Позвонить", due_at=notice.at)
+    session.add(task)
     calendar, target = Calendar(name="Офис"), Target(first_seconds=3600)
     session.add_all([notice, calendar, target])
     session.flush()
@@ -131,6 +134,7 @@ def scene(app: Any, session: Any, make: Any, cast: Any, monkeypatch: Any) -> Any
         "webhook_id": webhook.id,
         "delivery_id": delivery.id,
         "notice_id": notice.id,
+        "task_id": task.id,
         "calendar_id": calendar.id,
         "target_id": target.id,
         "item_id": 987654,

@@ -44,8 +44,8 @@ class SavedView(Model):
     group: Mapped[Group | None] = relationship()
 
     def may_be_changed_by(self, user: User) -> bool:
-        """Its author may, and an administrator."""
-        return self.user_id == user.id or user.is_administrator
+        """Its author may, and an administrator where it is shared."""
+        return self.user_id == user.id or (user.is_administrator and self.group_id is not None)
 
     def check_may_change(self, user: User) -> None:
         """Raises Forbidden for whoever may only look at it."""

@@ -63,6 +63,7 @@ _CODE = {alias: code for code, aliases in NAMES.items() for alias in aliases}
 _FILTER = re.compile(r'(?<!\S)([^\W\d_]{2,12}):(?:"([^"]*)"|“([^”]*)”|«([^»]*)»|(\S+))')
 ME = frozenset({"me", "я"})
 NOBODY = frozenset({"none", "nobody", "никто", "нікого", "ніхто"})
+SOMEBODY = frozenset({"any", "somebody", "кто-то", "хтось"})
 KINDS = {
     Kind.ACTIVE: ("active", "активные", "активні"),
     Kind.PAUSED: ("paused", "отложенные", "відкладені"),
@@ -166,6 +167,8 @@ def _owner(user: User, value: str) -> ColumnElement[bool]:
         return Ticket.owner_id == user.id
     if asked in NOBODY:
         return Ticket.owner_id.is_(None)
+    if asked in SOMEBODY:
+        return Ticket.owner_id.is_not(None)
     if (known := read_ids(value)) is not None:
         return Ticket.owner_id.in_(known)
     by_name = func.strpos(func.sort_key(User.name), func.sort_key(value)) > 0
@@ -195,9 +198,9 @@ def _from(user: User, value: str) -> ColumnElement[bool]:
     sent = _word_of(value)
     said_so = [column.icontains(value, autoescape=True) for column in (Message.sender, Message.sender_name)]
     senders = (
-        select(Message.ticket_id)
-        .join(SearchDocument, and_(SearchDocument.kind == "message", SearchDocument.ref_id == Message.id))
-        .join(Ticket, Ticket.id == Message.ticket_id)
+        select(SearchDocument.ticket_id)
+        .join(Message, and_(SearchDocument.kind == "message", SearchDocument.ref_id == Message.id))
+        .join(Ticket, Ticket.id == SearchDocument.ticket_id)
         .where(SearchDocument.tsv.op("@@")(sent), Message.kind == MessageKind.INBOUND)
         .where(or_(*said_so), visible(user))  # here already: what is hidden must not use up what may be met
         .order_by(Message.id.desc())

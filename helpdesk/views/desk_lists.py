@@ -5,7 +5,7 @@ A key is a kind and what it is about, with colons: `queue:3`, `queue:3:paused`, 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import request, url_for
 from flask_babel import gettext as _
@@ -14,7 +14,7 @@ from flask_login import current_user
 from helpdesk import clock, permissions, words
 from helpdesk.errors import HelpdeskError, NotFound
 from helpdesk.models import Queue, Right
-from helpdesk.queries.lists import View, of_queue
+from helpdesk.queries.lists import View, of_queue, owned_by
 from helpdesk.queries.narrowing import NOTHING, Narrowing
 from helpdesk.shell import url_if
 from helpdesk.views import shapes
@@ -51,18 +51,20 @@ class ListPane:
 Maker = Callable[[list[str], str | None], ListPane]
 Address = Callable[[list[str]], str]
 
+Made = TypeVar("Made", bound=Maker)
+
 _makers: dict[str, Maker] = {}
 _addresses: dict[str, Address] = {}
 
 
-def list_kind(kind: str, address: Address | None = None) -> Callable[[Maker], Maker]:
+def list_kind(kind: str, address: Address | None = None) -> Callable[[Made], Made]:
     """Register the maker of one kind of list; `address` gives its page, if it has one, from the parts of the key.
 
     The maker gets the parts of the key behind the kind and the keyset place to go on from, and answers with the list
     as the signed-in user may see it. Raises NotFound where there is none for them.
     """
 
-    def register(maker: Maker) -> Maker:
+    def register(maker: Made) -> Made:
         _makers[kind] = maker
         if address is not None:
             _addresses[kind] = address
@@ -123,19 +125,24 @@ def shown_context(made: ListPane) -> dict[str, Any]:
 
 
 @list_kind("mine", lambda _rest: url_for("queues.index"))
-def my_tickets(_rest: list[str], _after: str | None) -> ListPane:
+def my_tickets(_rest: list[str], after: str | None, narrowing: Narrowing = NOTHING) -> ListPane:
     """My own tickets that are not finished."""
     now, topic = clock.now(), f"user:{current_user.id}"
     version = shapes.live_versions(topic)
+    page = owned_by(current_user, asked_length(FIRST_ROWS), after, narrowing.where)
+    key = narrowed_key(MINE, narrowing)
     context = {
-        "rows": list_rows(page.rows, now, within=MINE),
+        "rows": list_rows(page.rows, now, within=key),
         "list_id": "my-tickets",
-        "list_url": url_for("queues.mine"),
         "list_topics": topic,
         "list_version": version,
+        **turns(key, after, page.next_after),
+        **narrowed_context(MINE, narrowing),
+        "may_choose": True,
         "empty_mark": "inbox",
         "empty_title": _("You have no open tickets"),
         "empty_text": _("Take the next one: the longest wait comes first."),
+        **narrowed_empty(narrowing),
     }
     return ListPane(key, _("My tickets"), url_for("queues.index"), context)
 
@@ -154,9 +161,7 @@ def of_one_queue(rest: list[str], after: str | None, narrowing: Narrowing = NOTH
     return queue_list(queue, view, after, narrowing)
 
 
-def queue_list(
-    queue: Queue, view: View, after: str | None = None, narrowing: Narrowing = NOTHING
-) -> ListPane:
+def queue_list(queue: Queue, view: View, after: str | None = None, narrowing: Narrowing = NOTHING) -> ListPane:
     """The list of a queue that the caller found visible."""
     topic, works = f"queue:{queue.id}", Right.WORK in permissions.rights(current_user, queue.id)
     version, now = shapes.live_versions(topic), clock.now()

@@ -9,8 +9,10 @@ from flask_login import current_user, login_required
 
 from helpdesk import clock
 from helpdesk.queries.counters import QueueFigures, of_several_projects, queue_figures
+from helpdesk.queries.saved_views import views_of
 from helpdesk.shell import NavItem, add_nav, panes_only, url_if
 from helpdesk.views import shapes
+from helpdesk.views.list_addresses import list_address
 
 pages = Blueprint("rail", __name__)
 
@@ -35,6 +37,14 @@ def rail_context(figures: list[QueueFigures]) -> dict[str, Any]:
     }
 
 
+def rail_views() -> list[dict[str, Any]]:
+    """What `_rail_views.html` expects: the saved views of whoever reads."""
+    return [
+        {"id": view.id, "name": view.name, "url": list_address(f"view:{view.id}"), "shared": view.group_id is not None}
+        for view in views_of(current_user)
+    ]
+
+
 @pages.get("/rail")
 @login_required
 def show() -> ResponseReturnValue:
@@ -47,6 +57,7 @@ def init_app(app: Flask) -> None:
     add_nav(
         app,
         NavItem("work", "queues.index", _l("My queues"), "inbox", key="q"),
+        NavItem("work", "tasks.index", _l("My tasks"), "list-check", key="Shift+t"),
         NavItem("work", "search.show", _l("Search"), "search", key="/"),
         NavItem("work", "customers.index", _l("Customers"), "id", also=("organisations",)),
         NavItem("work", "spam.index", _l("Spam"), "ban", also=("blocked_senders",)),
@@ -58,6 +69,7 @@ def init_app(app: Flask) -> None:
             return {}
         return {
             **rail_context(queue_figures(current_user)),
+            "rail_views": rail_views(),
             "take_url": url_if("claims.take_next"),
             "live_url": url_if("live.stream"),
         }

@@ -68,6 +68,7 @@ def values(world: World) -> dict[str, Any]:
         "field_id": 1,
         "organisation_id": ids["organisation"],
         "merge_id": 1,
+        "view_id": 1,
         "item_id": 1,
         "key": "refusal",
         "language": "ru",
@@ -87,6 +88,7 @@ def also(ids: dict[str, int], spam_id: int) -> list[str]:
     if "mailbox" in ids:
         found += [f"/admin/channels/{ids['mailbox']}", f"/admin/channels/{ids['mailbox']}/reading"]
     found += [f"/tickets/{ids['entered']}/dialogs/{name}" for name in DIALOGS]
+    found += [f"/views/list?in=filter:queue:{ids['Care']}/has:email", "/views/all", "/views/filter"]
     found += ["/tickets/new?kind=hand", "/search?q=state:spam", "/search?q=owner:me", "/availability/leaving"]
     return found
 
