@@ -144,9 +144,7 @@ def line(name: str, acts: list[Act]) -> str:
         made_of += f"  {statistics.median(one['bytes'] for one in parts) / 1000:.0f} kB, {parts[0]['kind']}"
     p95 = percentile(times, 0.95)
     mark = "" if p95 < AIM_MS else "  OVER"
-    return (
-        f"{name:32} {percentile(times, 0.5):6.0f} {p95:6.0f} {max(times):6.0f} ms{mark:7} {len(times):4}   {made_of}"
-    )
+    return f"{name:32} {percentile(times, 0.5):6.0f} {p95:6.0f} {max(times):6.0f} ms{mark:7} {len(times):4}   {made_of}"
 
 
 def report(taken: dict[str, list[Act]], jumped: dict[str, Any], weight: Travelled) -> list[str]:

@@ -121,9 +121,7 @@ def first_load(context: BrowserContext, path: str) -> Travelled:
         kinds[event["requestId"]] = (event["type"], answer["url"], encoded)
 
     devtools.on("Network.responseReceived", answered)
-    devtools.on(
-        "Network.loadingFinished", lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]})
-    )
+    devtools.on("Network.loadingFinished", lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]}))
     page.goto(path, wait_until="load")
     page.wait_for_timeout(1500)
     sent: dict[str, float] = {}
