@@ -18,7 +18,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from helpdesk import clock, files, handled, indexing, pictures
+from helpdesk import clock, files, handled, indexing, pictures, reminders
 from helpdesk.db import db, transaction
 from helpdesk.models import Setting
 from helpdesk.queries.backlog import lanes_with_work
@@ -47,6 +47,7 @@ TIMETABLE = (
     Chore("mark-absent", 30, shifts.mark_absent),
     Chore("watch-promises", 10, promises.watch),
     Chore("review-promises", 10, promises.review),
+    Chore("remind-tasks", 5, reminders.remind_due),
     Chore("promote-tickets", 30, housekeeping.promote_tickets),
     Chore("mark-handled", 5, handled.advance_runs),
     Chore("fold-tallies", 15, housekeeping.fold_tallies),

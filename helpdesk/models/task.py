@@ -86,6 +86,11 @@ class Task(Model):
         self.done_at = None
         self._tell()
 
+    def remove(self) -> None:
+        """It is not needed at all."""
+        self._tell()
+        db.session.delete(self)
+
     def _tell(self) -> None:
         live.touch(f"tasks:{self.user_id}", *([f"ticket:{self.ticket_id}"] if self.ticket_id else []))
 

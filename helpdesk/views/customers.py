@@ -10,6 +10,7 @@ from flask_login import current_user, login_required
 from sqlalchemy import func, select
 
 from helpdesk import addresses, clock, words
+from helpdesk.auth import me
 from helpdesk.babel import LANGUAGES
 from helpdesk.db import db
 from helpdesk.errors import Conflict, Forbidden, NotFound, Refused
@@ -17,7 +18,9 @@ from helpdesk.models import Customer, CustomerMerge, Identity, Organisation
 from helpdesk.models.customer_merge import likely_duplicates, merge_into, open_merges, undo_merge
 from helpdesk.queries.customers import TicketPage, get_customer, list_customers, present_customer, tickets_of
 from helpdesk.queries.search import find_customers, read_older_than
+from helpdesk.queries.tasks import of_customer
 from helpdesk.views import shapes
+from helpdesk.views.tasks import card as task_card
 
 pages = Blueprint("customers", __name__)
 
@@ -58,6 +61,7 @@ def show(customer_id: int) -> ResponseReturnValue:
         identities=[_reach(identity) for identity in customer.identities],
         merges=open_merges(customer),
         duplicates=likely_duplicates(customer),
+        **task_card(of_customer(me(), customer.id), customer_id=customer.id),
         **_history(customer, page),
     )
 

@@ -8,6 +8,7 @@ from flask_babel import gettext as _
 from flask_login import current_user, login_required
 
 from helpdesk import clock, permissions
+from helpdesk.colleagues import absences_of
 from helpdesk.errors import NotFound
 from helpdesk.history import tell
 from helpdesk.models import MessageKind, Right, Ticket
@@ -16,11 +17,14 @@ from helpdesk.models.ticket import find_by_number
 from helpdesk.models.ticket.states import Kind
 from helpdesk.queries import thread as reading
 from helpdesk.queries.line import position
+from helpdesk.queries.tasks import of_ticket
 from helpdesk.shell import url_if
 from helpdesk.views import shapes, thread_shapes
+from helpdesk.views.colleagues import shape as person_shape
 from helpdesk.views.composing import composer, participants
 from helpdesk.views.desk_lists import MINE, pane_context
 from helpdesk.views.promise_shapes import panel
+from helpdesk.views.tasks import card as task_card
 from helpdesk.words import role_name, state
 
 pages = Blueprint("tickets", __name__)
@@ -194,15 +198,18 @@ def first_new_id(ticket: Ticket, page: reading.Page) -> int | None:
 def card_context(ticket: Ticket, works: bool) -> dict[str, Any]:
     """What `_card.html` expects."""
     customer = reading.customer_of(ticket)
-    names = [person.name for person in reading.people(ticket)]
+    people = reading.people(ticket)
+    out = absences_of(people)
     return {
+        **task_card(of_ticket(ticket.id), ticket_id=ticket.id),
+        "colleagues": [person_shape(person, out.get(person.id)) for person in people],
         "ticket": shapes.ticket_bar(ticket, clock.now()),
         "customer": shapes.customer_card(customer),
         "participants": [
             {"address": part.address, "name": part.name, "role": role_name(part.role)} for part in participants(ticket)
         ],
         "may_change": works,
-        "facts": shapes.facts(ticket, works, ticket.tags, names),
+        "facts": shapes.facts(ticket, works, ticket.tags, [person.name for person in people]),
         "earlier_tickets": [
             {
                 "url": url_for("tickets.show", ticket_id=other.id),
