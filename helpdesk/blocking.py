@@ -58,9 +58,9 @@ def forms(address: str) -> list[str]:
 def sender_of(ticket: Ticket) -> str:
     """The address that the ticket's latest message of its customer came from; "" where there is none."""
     query = select(Message.sender).where(
-        Message.ticket_id == ticket.id, Message.kind == MessageKind.INBOUND, Message.sender != ""
+        Message.ticket_id.in_(ticket.family), Message.kind == MessageKind.INBOUND, Message.sender != ""
     )
-    return db.session.scalar(query.order_by(Message.seq.desc()).limit(1)) or ""
+    return db.session.scalar(query.order_by(Message.id.desc()).limit(1)) or ""
 
 
 def blockable(address: str) -> list[str]:

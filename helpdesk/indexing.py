@@ -50,10 +50,11 @@ def _index(document: SearchDocument) -> None:
 def index_message(message: Message) -> None:
     """Make a stored message findable by its subject, words, file names and sender."""
     names = " ".join(file.name for file in message.attachments[:20])
+    ticket = message.ticket
     index_document(
         "message",
         message.id,
-        message.ticket_id,
+        (ticket.shown_on_id or ticket.id) if ticket is not None else None,
         f"{message.subject}\n{message.visible_text or message.text}\n{names}",
         f"{message.sender} {message.sender_name}",
     )

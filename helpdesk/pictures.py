@@ -13,6 +13,7 @@ from sqlalchemy import select
 from helpdesk import files, live
 from helpdesk.db import db, transaction
 from helpdesk.models.message import Attachment, Message
+from helpdesk.queries.readable import ticket_id_of
 
 log = structlog.get_logger(__name__)
 
@@ -54,8 +55,8 @@ def _paint(attachment: Attachment) -> None:
         attachment.preview_state = "failed" if painted is None else "made"
         attachment.preview_sha256 = None if painted is None else files.put(painted).sha256
     if attachment.message_id is not None:
-        ticket_id = db.session.scalar(select(Message.ticket_id).where(Message.id == attachment.message_id))
-        live.touch(f"ticket:{ticket_id}")
+        message = db.session.get_one(Message, attachment.message_id)
+        live.touch(f"ticket:{ticket_id_of(message)}")
 
 
 def repaint(content: bytes) -> bytes | None:

@@ -202,7 +202,8 @@ def lock_item(which: Any) -> OutboxItem | None:
         .options(*_WITH_ALL)
         .execution_options(populate_existing=True)
     )
-    if item is not None and (ticket_id := ticket_id_of(item.message)) is not None:
+    locked = None
+    while item is not None and (ticket_id := ticket_id_of(item.message)) not in {None, locked}:
         db.session.scalar(
             select(Ticket)
             .where(Ticket.id == ticket_id)
@@ -210,6 +211,7 @@ def lock_item(which: Any) -> OutboxItem | None:
             .options(joinedload(Ticket.queue))
             .execution_options(populate_existing=True)
         )
+        locked = ticket_id  # while this waited, the ticket may have been merged into another one
     return item
 
 

@@ -24,7 +24,7 @@ from helpdesk.models import (
 from helpdesk.models.channel import is_own_address
 from helpdesk.models.former import carry_numbers, marks_in
 from helpdesk.models.message import Blob
-from helpdesk.models.ticket import State, header_hash, lock_conversation, reserve_numbers
+from helpdesk.models.ticket import MEANT_FOR, State, header_hash, lock_conversation, reserve_numbers
 from helpdesk.models.writing import begin_conversation
 from helpdesk.queries.readable import ticket_id_of
 from queues import acknowledge, bounces, calls, held_back, receipts, system_mails
@@ -151,7 +151,9 @@ def _place(placing: Placing, known: Known, copies: Copies, way_in: WayIn) -> str
         if told is None:
             return calls.NOTHING_NEW
         message = placing.message = told
-    way, ticket = place(known.tickets_in(conversation), _weight(message, reported), event.received_at)
+    lasting = known.lasting(event.id) is not None
+    able = known.tickets_for(conversation) if lasting else known.tickets_in(conversation)
+    way, ticket = place(able, _weight(message, reported), event.received_at)
     way = _by_rules(way, ticket, placing, way_in)
     if message.language and placing.customer.language is None and message.nature == "human":
         placing.customer.language = message.language
@@ -229,8 +231,7 @@ def _of_conversation(placing: Placing, known: Known) -> Proof | None:
     conversation = known.lasting(placing.event.id)
     if conversation is None:
         return None
-    tickets = (ticket for ticket in known.tickets_in(conversation) if ticket.state != State.MERGED)
-    return Proof(next(tickets, None), "conversation")
+    return Proof(next(iter(known.tickets_for(conversation)), None), "conversation")
 
 
 def _weight(message: Understood, reported: Message | None) -> str:
@@ -292,6 +293,7 @@ def _facts(event: InboundEvent, message: Understood, proof: Proof) -> dict[str, 
     optional = {
         "problems": problems,
         "claims_tickets": proof.hints,
+        MEANT_FOR: proof.meant_id,
         "non_participant": not proof.participant,
         "reply_to": message.reply_to,
         "language": message.language,

@@ -67,6 +67,7 @@ class Known:
         lock_conversations(conversations)
         _lock_items(bounced)
         known._read_tickets(conversations)
+        known._follow_merges(conversations)
         known._read_people()
         return known
 
@@ -80,15 +81,17 @@ class Known:
         found = self._tickets.get(ticket_id)
         return found.as_merged() if found is not None else None
 
-    def ticket_by_hash(self, header_hash: bytes) -> Ticket | None:
-        """The ticket of the message with this Message-ID."""
-        ticket_id = self._by_hash.get(header_hash)
-        return self.ticket(ticket_id) if ticket_id is not None else None
+    def id_by_hash(self, header_hash: bytes) -> int | None:
+        """Id of the ticket of the message with this Message-ID, merged or not."""
+        return self._by_hash.get(header_hash)
 
-    def ticket_by_number(self, number_key: str) -> Ticket | None:
-        """The ticket with this number."""
-        ticket_id = self._by_number.get(number_key)
-        return self.ticket(ticket_id) if ticket_id is not None else None
+    def id_by_number(self, number_key: str) -> int | None:
+        """Id of the ticket with this number, merged or not."""
+        return self._by_number.get(number_key)
+
+    def id_by_former(self, project_id: int | None, number_key: str) -> int | None:
+        """Id of the ticket that carries this number of the project's former system, merged or not."""
+        return self._by_former.get((project_id, number_key))
 
     def ticket_by_former(self, project_id: int | None, number_key: str) -> Ticket | None:
         """The ticket that carries this number of the project's former system."""
@@ -113,7 +116,7 @@ class Known:
     def was_forwarded_to(self, ticket: Ticket, address: str) -> bool:
         """Whether an operator forwarded a message of the ticket to this address."""
         query = select(Message.recipients["to"]).where(
-            Message.ticket_id == ticket.id, Message.kind == "reply", Message.facts.has_key("forwards")
+            Message.ticket_id.in_(ticket.family), Message.kind == "reply", Message.facts.has_key("forwards")
         )
         return any(address.lower() in (one.lower() for one in to or []) for to in db.session.scalars(query))
 
@@ -133,6 +136,13 @@ class Known:
     def tickets_in(self, conversation: Conversation) -> list[Ticket]:
         """The tickets of a conversation, the newest first."""
         return self._in_conversation[conversation.id]
+
+    def tickets_for(self, conversation: Conversation) -> list[Ticket]:
+        """The tickets that take what is said in a lasting conversation: its own, newest first, then where merged ones
+        lead, which may be in another conversation."""
+        here = self._in_conversation[conversation.id]
+        leads = [self._tickets[one.shown_on_id] for one in here if one.shown_on_id in self._tickets]
+        return list({one.id: one for one in [*(one for one in here if one.shown_on_id is None), *leads]}.values())
 
     def participants_in(self, conversation: Conversation) -> set[str]:
         """The addresses that take part, in lower case; what is added here counts for the rest of the batch."""
@@ -219,6 +229,22 @@ class Known:
         for ticket in db.session.scalars(query):
             self._tickets[ticket.id] = ticket
             self._in_conversation[ticket.conversation_id].insert(0, ticket)
+
+    def _follow_merges(self, conversations: set[int]) -> None:
+        """Lock and read where merged tickets lead.
+
+        What was merged at this very moment was not known when the conversations were locked, so its target may be
+        locked out of order; should that ever be a deadlock, the batch is done again.
+        """
+        for _step in range(MOST_STEPS):
+            leads = {one.shown_on_id for one in self._tickets.values() if one.shown_on_id not in {None, *self._tickets}}
+            if not leads:
+                return
+            query = select(Ticket.conversation_id).where(Ticket.id.in_(leads))
+            further = set(db.session.scalars(query)) - conversations
+            lock_conversations(further)
+            self._read_tickets(further)
+            conversations |= further
 
     def _read_people(self) -> None:
         conversations = list(self._in_conversation)

@@ -42,13 +42,15 @@ class Claimed:
 class Proof:
     """The ticket a message belongs to, how that was proved, and whether its sender takes part in it.
 
-    Without a ticket, `hints` are the numbers of tickets that the message claimed without proof.
+    `meant_id` is the merged ticket that it named where that led to this one. Without a ticket, `hints` are the numbers
+    of tickets that the message claimed without proof.
     """
 
     ticket: Ticket | None = None
     how: str = ""
     participant: bool = True
     hints: list[str] = field(default_factory=list)
+    meant_id: int | None = None
 
 
 def claimed(message: Understood) -> Claimed:
@@ -70,15 +72,20 @@ def prove(message: Understood, claims: Claimed, known: Known) -> Proof:
     signed = (("signed address", claims.signed_address), ("signed message id", claims.signed_id))
     for how, ticket_id in signed:
         if ticket_id is not None and (ticket := known.ticket(ticket_id)) is not None:
-            return Proof(ticket, how, participant=known.takes_part(message, ticket))
-    weaker = [("known message id", known.ticket_by_hash(one)) for one in claims.hashes]
-    weaker += [(BY_NUMBER, known.ticket_by_number(key)) for key in claims.number_keys]
-    weaker += [(BY_FORMER, known.ticket_by_former(claims.project_id, mark.key)) for mark in claims.former]
-    found = [(how, ticket) for how, ticket in weaker if ticket is not None]
-    for how, ticket in found:
+            return Proof(ticket, how, known.takes_part(message, ticket), meant_id=_merged(ticket_id, ticket))
+    weaker = [("known message id", known.id_by_hash(one)) for one in claims.hashes]
+    weaker += [(BY_NUMBER, known.id_by_number(key)) for key in claims.number_keys]
+    weaker += [(BY_FORMER, known.id_by_former(claims.project_id, mark.key)) for mark in claims.former]
+    named = [(how, id_, known.ticket(id_)) for how, id_ in weaker if id_ is not None]
+    found = [(how, id_, ticket) for how, id_, ticket in named if ticket is not None]
+    for how, id_, ticket in found:
         if known.takes_part(message, ticket):
-            return Proof(ticket, how)
-    return Proof(hints=list(dict.fromkeys(ticket.number for _how, ticket in found)))
+            return Proof(ticket, how, meant_id=_merged(id_, ticket))
+    return Proof(hints=list(dict.fromkeys(ticket.number for _how, _id, ticket in found)))
+
+
+def _merged(named_id: int, ticket: Ticket) -> int | None:
+    return named_id if named_id != ticket.id else None
 
 
 def is_answer_to_forward(message: Understood, claims: Claimed, proof: Proof, known: Known) -> bool:

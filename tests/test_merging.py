@@ -15,10 +15,11 @@ from helpdesk.models.ticket import Kind, lock_for_joining
 from helpdesk.queries import thread
 from helpdesk.queries.counters import count_of
 
-STANDING = (
-    "state kind occupies owner_id pending_until finished_at closing_reason first_unanswered_at last_customer_at "
-    "last_reply_at line_class line_at merged_into_id shown_on_id has_merged due_at queue_id"
-).split()
+STANDING = [
+    *("state", "kind", "occupies", "owner_id", "pending_until", "finished_at", "closing_reason", "queue_id"),
+    *("first_unanswered_at", "last_customer_at", "last_reply_at", "line_class", "line_at", "due_at"),
+    *("merged_into_id", "shown_on_id", "has_merged"),
+]
 
 
 def stand(ticket: Ticket) -> dict[str, Any]:

@@ -106,9 +106,9 @@ WITH_ALL = (joinedload(Message.user), joinedload(Message.customer), selectinload
 
 @noun.get("/tickets/{ticket_id}/messages", scope=Scope.TICKETS_READ, answer=MessagePage, query=Paged)
 def index(caller: Caller, ticket_id: int, query: Paged) -> MessagePage:
-    """List what was said on a ticket, oldest first: letters, answers and notes."""
+    """List what was said on a ticket and on those merged into it, oldest first: letters, answers and notes."""
     ticket = permissions.get_ticket(caller.user, ticket_id)
-    chosen = select(Message).where(Message.ticket_id == ticket.id).order_by(Message.id)
+    chosen = select(Message).where(Message.ticket_id.in_(ticket.family)).order_by(Message.id)
     after = cursors.after_id(query.cursor)
     if after is not None:
         chosen = chosen.where(Message.id > after)

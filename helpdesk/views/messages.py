@@ -5,10 +5,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
 
-from helpdesk import permissions
 from helpdesk.db import db
 from helpdesk.errors import NotFound
-from helpdesk.models import Message, RawInput
+from helpdesk.models import RawInput
+from helpdesk.queries.readable import get_message
 
 pages = Blueprint("messages", __name__)
 
@@ -17,10 +17,7 @@ pages = Blueprint("messages", __name__)
 @login_required
 def raw(message_id: int) -> ResponseReturnValue:
     """The bytes that were received, as a file that no browser renders."""
-    message = db.session.get(Message, message_id)
-    if message is None or message.ticket_id is None:
-        raise NotFound(_("There is no such message."))
-    permissions.get_ticket(current_user, message.ticket_id)
+    message = get_message(current_user, message_id)
     stored = db.session.get(RawInput, message.facts.get("event_id") or 0)
     if stored is None:
         raise NotFound(_("The original of this message is no longer kept."))

@@ -228,8 +228,8 @@ def message(item: Message, outbox: OutboxItem | None, may_work: bool, also_to: S
         "delivery": delivery(item, outbox, may_work) if item.kind == MessageKind.REPLY else None,
         "via": via(item),
         "raw_url": url_if("messages.raw", message_id=item.id) if inbound else None,
-        "forward_url": url_for("dialogs.show", name="forward", ticket_id=item.ticket_id, message_id=item.id)
-        if may_work and item.kind != MessageKind.SYSTEM and item.ticket_id
+        "forward_url": url_for("dialogs.show", name="forward", ticket_id=item.ticket.as_merged().id, message_id=item.id)
+        if may_work and item.kind != MessageKind.SYSTEM and item.ticket
         else None,
         "also_to": list(also_to),
         "warnings": warnings(item),
