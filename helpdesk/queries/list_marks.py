@@ -30,7 +30,7 @@ def marks_of(user: User, ticket_ids: Sequence[int]) -> dict[int, Marks]:
     """The marks of each of these tickets."""
     if not ticket_ids:
         return {}
-    asked = func.unnest(literal(list(ticket_ids), ARRAY(BigInteger))).table_valued("id", name="asked")
+    asked = func.unnest(literal(list(ticket_ids), ARRAY(BigInteger))).table_valued("id").render_derived(name="asked")
     said = (
         select(
             func.left(func.coalesce(func.nullif(Message.visible_text, ""), Message.text), LAST_WORDS).label("words"),
