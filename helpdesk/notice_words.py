@@ -10,6 +10,7 @@ from flask_babel import lazy_gettext as _l
 
 from helpdesk.models.notice import Notice
 from helpdesk.promise_words import kind_name
+from helpdesk.words import state_name
 
 Payload = dict[str, Any]
 
@@ -45,6 +46,25 @@ def _mentioned(payload: Payload) -> str:
     return _("%(name)s mentioned you", name=payload["name"])
 
 
+def _watched(payload: Payload) -> str:
+    named = {"name": payload.get("name") or _("The system")}
+    match payload["what"]:
+        case "message.inbound":
+            return _("%(name)s wrote on a ticket that you follow", **named)
+        case "message.reply":
+            return _("%(name)s answered on a ticket that you follow", **named)
+        case "message.note":
+            return _("%(name)s left a note on a ticket that you follow", **named)
+        case "ticket.state":
+            state = state_name(payload.get("after", ""))
+            return _("A ticket that you follow has another state: %(state)s", state=state)
+        case "ticket.claimed" | "ticket.handed_over" | "ticket.released":
+            return _("A ticket that you follow went to somebody else")
+        case "ticket.moved":
+            return _("%(name)s moved a ticket that you follow to another queue", **named)
+    return _("A ticket that you follow was joined with another one, or parted from it")
+
+
 KINDS: dict[str, tuple[str, str, Callable[[Payload], str]]] = {
     "promise.warned": ("hourglass", "amber", lambda p: _("%(what)s is due soon: %(due)s", **_due(p))),
     "promise.breached": ("clock-exclamation", "red", lambda p: _("%(what)s is overdue since %(due)s", **_due(p))),
@@ -52,6 +72,7 @@ KINDS: dict[str, tuple[str, str, Callable[[Payload], str]]] = {
     "ticket.taken_over": ("user-check", "", lambda p: _("%(name)s took over a ticket of yours", name=p["name"])),
     "ticket.given": ("user-check", "brand", lambda p: _("%(name)s gave you a ticket", name=p["name"])),
     "ticket.returned": ("arrow-back-up", "", _returned),
+    "ticket.watched": ("eye", "", _watched),
     "colleague.mentioned": ("at", "brand", _mentioned),
     "colleague.added": ("user-plus", "brand", _called),
     "task.given": ("list-check", "brand", lambda p: _("%(name)s gave you a task: %(title)s", **_task(p))),
@@ -64,6 +85,7 @@ CHOICES: tuple[tuple[str, tuple[str, ...], Any], ...] = (
     ("colleagues", ("colleague.mentioned", "colleague.added"), _l("A colleague mentions or adds you")),
     ("tasks", ("task.due", "task.given"), _l("A task is due, or you are given one")),
     ("promises", ("promise.warned", "promise.breached"), _l("A promise is due soon or broken")),
+    ("watched", ("ticket.watched",), _l("Something happens on a ticket that you follow")),
     (
         "tickets",
         ("ticket.taken", "ticket.taken_over", "ticket.given", "ticket.returned"),
@@ -76,6 +98,11 @@ OTHER = "other"
 def choice_of(kind: str) -> str:
     """Under which choice a kind of notice falls."""
     return next((name for name, kinds, _words in CHOICES if kind in kinds), OTHER)
+
+
+def choice_name(kind: str) -> str:
+    """What a kind of notice is about, without any name or word of anybody."""
+    return next((str(words) for _name, kinds, words in CHOICES if kind in kinds), _("Something new for you"))
 
 
 def sentence(notice: Notice, absent: str = "") -> str:

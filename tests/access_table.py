@@ -257,6 +257,8 @@ ROWS: dict[str, Row] = {
     "POST /tasks/<int:task_id>/removal": OWN,
     "GET /notices": SIGNED_IN,
     "GET /notices/bell": SIGNED_IN,
+    "GET /notices/arrivals": SIGNED_IN,
+    "GET /notices/<int:notice_id>/words": Row(Access.OWN, absent=True),
     "GET /notices/<int:notice_id>": OWN,
     "POST /notices/seen": SIGNED_IN,
     "GET /queues/<int:queue_id>": QUEUE_SEE,

@@ -51,9 +51,16 @@ def tell_people(user_ids: Iterable[int], kind: str, ticket_id: int | None = None
 
 
 def count_unseen(user: User) -> int:
-    """How many notices `user` has not seen; one small index is read."""
-    query = select(func.count()).where(Notice.user_id == user.id, Notice.seen_at.is_(None))
-    return db.session.scalar(query) or 0
+    """How many notices `user` has not seen."""
+    return unseen_and_newest(user)[0]
+
+
+def unseen_and_newest(user: User) -> tuple[int, int]:
+    """How many notices `user` has not seen, and the id of the newest of all; two small indexes are read."""
+    newest = select(func.max(Notice.id)).where(Notice.user_id == user.id).scalar_subquery()
+    unseen = select(func.count()).where(Notice.user_id == user.id, Notice.seen_at.is_(None)).scalar_subquery()
+    count, last = db.session.execute(select(unseen, newest)).one()
+    return count, last or 0
 
 
 def see(user: User, notice_ids: Iterable[int] | None = None) -> None:

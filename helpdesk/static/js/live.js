@@ -37,10 +37,7 @@ function learnRendered() {
 
 function tell(topic) {
   waiting.delete(topic);
-  if (document.hidden) {
-    document.body.dispatchEvent(new CustomEvent("live:unseen", { detail: topic }));
-    return void waiting.set(topic, null);
-  }
+  if (document.hidden) return void waiting.set(topic, null);
   lastTold.set(topic, Date.now());
   document.body.dispatchEvent(new CustomEvent(`live:${topic}`));
   for (const pane of panes()) {
@@ -62,7 +59,10 @@ function noteVersion(topic, version, wanted) {
   if (!wanted.has(topic)) return;
   const before = known.get(topic);
   known.set(topic, version);
-  if (before === undefined || before === version || waiting.has(topic)) return;
+  if (before === undefined || before === version) return;
+  // Whoever has something to say to a person who looks elsewhere hears of it at once.
+  if (document.hidden) document.body.dispatchEvent(new CustomEvent("live:unseen", { detail: topic }));
+  if (waiting.has(topic)) return;
   const gap = topic.startsWith("viewers:") ? PERSON_GAP_MS : MIN_GAP_MS;
   const pause = Math.max(0, (lastTold.get(topic) ?? 0) + gap - Date.now());
   waiting.set(topic, setTimeout(tell, pause, topic));
