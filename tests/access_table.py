@@ -391,6 +391,8 @@ ROWS: dict[str, Row] = {
     # customers, organisations, search
     "GET /customers": SIGNED_IN,
     "GET /customers/<int:customer_id>": Row(Access.SIGNED_IN, absent=True),
+    "GET /customers/<int:customer_id>/card": Row(Access.SIGNED_IN, absent=True),
+    "GET /customers/<int:customer_id>/files": Row(Access.SIGNED_IN, absent=True),
     "POST /customers/<int:customer_id>": Row(Access.SIGNED_IN, absent=True),
     "GET /customers/<int:customer_id>/edit": Row(Access.SIGNED_IN, absent=True),
     "GET /customers/<int:customer_id>/merge": Row(Access.SIGNED_IN, absent=True),

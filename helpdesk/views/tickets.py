@@ -16,18 +16,22 @@ from helpdesk.models.former import former_numbers_of
 from helpdesk.models.ticket import find_by_number
 from helpdesk.models.ticket.states import Kind
 from helpdesk.queries import thread as reading
+from helpdesk.queries.card import recent_tickets
+from helpdesk.queries.counters import count_of
 from helpdesk.queries.line import position
 from helpdesk.queries.tasks import of_ticket
 from helpdesk.shell import url_if
-from helpdesk.views import shapes, thread_shapes
+from helpdesk.views import card_shapes, fact_shapes, shapes, thread_shapes
 from helpdesk.views.colleagues import shape as person_shape
 from helpdesk.views.composing import composer, participants
 from helpdesk.views.desk_lists import MINE, pane_context
 from helpdesk.views.promise_shapes import panel
 from helpdesk.views.tasks import card as task_card
-from helpdesk.words import role_name, state
+from helpdesk.words import role_name
 
 pages = Blueprint("tickets", __name__)
+
+CARD_HISTORY = 20
 
 
 @pages.get("/t/<number>")
@@ -97,8 +101,12 @@ def card(ticket_id: int) -> ResponseReturnValue:
 @pages.get("/tickets/<int:ticket_id>/history")
 @login_required
 def history(ticket_id: int) -> ResponseReturnValue:
-    """The ticket's complete history, newest first, by pages."""
+    """The ticket's complete history, newest first, by pages; for the card its latest lines alone."""
     ticket = permissions.get_ticket(current_user, ticket_id)
+    if "HX-Request" in request.headers:
+        latest = tell(reading.events(ticket, limit=CARD_HISTORY))
+        whole = url_for("tickets.history", ticket_id=ticket.id)
+        return render_template("tickets/_history_lines.html", history=latest, history_url=whole)
     events = reading.events(ticket, limit=200, before=request.args.get("before", type=int))
     older = url_for("tickets.history", ticket_id=ticket.id, before=events[-1].id) if len(events) == 200 else None
     return render_template(
@@ -185,19 +193,23 @@ def thread_context(ticket: Ticket, works: bool) -> dict[str, Any]:
 
 
 def first_new_id(ticket: Ticket, page: reading.Page) -> int | None:
-    """The customer's first message that nobody has answered; asked for only where it may stand above the page."""
-    since = ticket.first_unanswered_at
-    if since is None:
+    """The customer's first message that nobody has answered or marked as handled; None where there is none.
+
+    What was answered has been read, whether or not somebody marked it.
+    """
+    since, unread = ticket.first_unanswered_at, ticket.unread_first_id
+    if since is None or unread is None:
         return None
     if page.older and page.messages[0].at > since:
-        return reading.first_unanswered_id(ticket)
+        return max(unread, reading.first_unanswered_id(ticket) or 0)
     heard = (item.id for item in page.messages if item.kind == MessageKind.INBOUND and item.at >= since)
-    return next(heard, None)
+    return next((id_ for id_ in heard if id_ >= unread), None)
 
 
 def card_context(ticket: Ticket, works: bool) -> dict[str, Any]:
     """What `_card.html` expects."""
     customer = reading.customer_of(ticket)
+    known = recent_tickets(current_user, customer.id)
     people = reading.people(ticket)
     out = absences_of(people)
     return {
@@ -209,21 +221,15 @@ def card_context(ticket: Ticket, works: bool) -> dict[str, Any]:
             {"address": part.address, "name": part.name, "role": role_name(part.role)} for part in participants(ticket)
         ],
         "may_change": works,
-        "facts": shapes.facts(ticket, works, ticket.tags, [person.name for person in people]),
-        "earlier_tickets": [
-            {
-                "url": url_for("tickets.show", ticket_id=other.id),
-                "number_text": other.number_text,
-                "subject": other.title,
-                "state": state(other.state),
-                "at": other.arrived_at,
-            }
-            for other in reading.other_tickets(current_user, ticket)
-        ],
+        "facts": fact_shapes.panel(ticket, works, [person.name for person in people]),
+        **card_shapes.tickets(known, ticket.id),
+        "channels": card_shapes.channels(known, ticket),
+        "ticket_total": count_of(f"customer:{customer.id}", "tickets"),
         "all_tickets_url": url_if("customers.show", customer_id=customer.id),
         "promises": panel(ticket, clock.now()),
-        "history": tell(reading.events(ticket, limit=12)),
         "history_url": url_for("tickets.history", ticket_id=ticket.id),
+        "files_url": url_for("cards.files", customer_id=customer.id),
+        "large_card_url": url_for("cards.show", customer_id=customer.id),
         "card_url": url_for("tickets.card", ticket_id=ticket.id),
         "card_version": seen_version(ticket.id),
     }

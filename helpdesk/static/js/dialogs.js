@@ -23,10 +23,17 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (!common.open) common.showModal();
   common.querySelector("[autofocus], .dialog-body :is(input:not([type=hidden]), select, textarea, button)")?.focus();
 });
+// Everything about the customer: the same, over the whole page.
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target.id !== "large-card-body") return;
+  const large = event.detail.target.closest("dialog");
+  if (!large.open) large.showModal();
+  large.querySelector("h2")?.focus();
+});
 document.addEventListener("dialog:close", () => common?.close());
 
 /** Put a question; the promise holds whether the person agreed. */
-function ask(sentence) {
+export function ask(sentence) {
   const dialog = document.getElementById("confirm-dialog");
   if (!dialog) return Promise.resolve(true);
   dialog.querySelector("#confirm-text").textContent = sentence;

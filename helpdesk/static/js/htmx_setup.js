@@ -33,7 +33,10 @@ const theirs = (name, node) =>
   (name === "class" && node.matches(".mail")) ||
   (name === "src" && node.matches("iframe, .picture"));
 if (window.Idiomorph) {
-  window.Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !theirs(name, node);
+  const { callbacks } = window.Idiomorph.defaults;
+  callbacks.beforeAttributeUpdated = (name, node) => !theirs(name, node);
+  // What somebody is filling in (data-keep) stays as it is until they are done.
+  callbacks.beforeNodeMorphed = (node) => !(node instanceof HTMLElement && "keep" in node.dataset);
 }
 
 /** `fetch` with the token, for what htmx does not do: drafts and uploads. */

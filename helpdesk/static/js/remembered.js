@@ -29,6 +29,11 @@ onMount("details[data-fold]", (fold) => {
   fold.querySelector("summary")?.addEventListener("click", () => keep(key, fold.open ? "folded" : "open"));
 });
 
+// A section that fetched its content is fetched again with the pane it is in.
+document.addEventListener("htmx:afterSettle", (event) => {
+  for (const fold of event.detail.target.querySelectorAll?.("details[open][hx-get]") ?? []) window.htmx.trigger(fold, "again");
+});
+
 function showLines(shown) {
   root.dataset.lines = shown ? "on" : "off";
   document.querySelector("button[data-lines]")?.setAttribute("aria-pressed", String(shown));
