@@ -56,7 +56,7 @@ def _watched(payload: Payload) -> str:
         case "message.note":
             return _("%(name)s left a note on a ticket that you follow", **named)
         case "ticket.state":
-            state = state_name(payload.get("after", ""))
+            state = state_name(payload["after"])
             return _("A ticket that you follow has another state: %(state)s", state=state)
         case "ticket.claimed" | "ticket.handed_over" | "ticket.released":
             return _("A ticket that you follow went to somebody else")

@@ -28,7 +28,7 @@ from helpdesk.models.ticket.ruled import Ruled
 from helpdesk.models.ticket.spoken import Reply, header_hash, lock_conversation, lock_conversations
 from helpdesk.models.ticket.states import CLOSING, KIND, Kind, Priority, State
 from helpdesk.models.ticket.tied import Tie
-from helpdesk.models.ticket.watched import TicketWatcher
+from helpdesk.models.ticket.watchers import TicketWatcher
 from helpdesk.models.user import Group, User
 from helpdesk.numbers import DEFAULT_PATTERN, format_number, group_digits, number_key
 

@@ -22,6 +22,7 @@ from helpdesk.models.queue import Queue, QueueClock
 from helpdesk.models.ticket.answered import read_clocks
 from helpdesk.models.ticket.keeping import keep_promises, stand_of
 from helpdesk.models.ticket.states import KIND, Kind, Priority, State
+from helpdesk.models.ticket.watchers import tell_watchers
 from helpdesk.models.unread import leave_handled
 from helpdesk.models.user import Group, User
 
@@ -123,6 +124,7 @@ class TicketCore:
         self.version += 1
         if fact is not None:
             self.record(by, fact, moved=(self.line_class, self.line_at) != place_before)
+            tell_watchers(self, by, fact)
         keep_promises(self, stand_before, is_new)
         topics = {f"ticket:{self.id}", f"ticket:{self.shown_on_id or self.id}"}
         topics |= {f"queue:{queue_before}", f"queue:{self.queue_id}"}

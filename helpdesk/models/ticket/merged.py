@@ -35,7 +35,8 @@ from helpdesk.models.ticket.keeping import kept_promises, resume_promises
 from helpdesk.models.ticket.owned import Owned
 from helpdesk.models.ticket.stateful import Stateful
 from helpdesk.models.ticket.states import Kind, State
-from helpdesk.models.ticket.watched import TicketWatcher, Watched
+from helpdesk.models.ticket.watched import Watched
+from helpdesk.models.ticket.watchers import TicketWatcher
 from helpdesk.models.unread import recount_unread
 from helpdesk.models.user import User
 from helpdesk.models.writing import join as take_part

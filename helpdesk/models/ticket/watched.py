@@ -1,27 +1,17 @@
-"""Who follows a ticket: they are told what happens on it, and it gives them no right that they have not."""
+"""Verbs of following a ticket."""
 
-from sqlalchemy import ForeignKey, exists, select
+from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Mapped, mapped_column
 
 from helpdesk import live
-from helpdesk.db import Model, Now, db
+from helpdesk.db import db
 from helpdesk.models.ticket.core import TicketCore
+from helpdesk.models.ticket.watchers import TicketWatcher
 from helpdesk.models.user import User
 
 
-class TicketWatcher(Model):
-    """An operator who wants to know what happens on a ticket."""
-
-    __tablename__ = "ticket_watchers"
-
-    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id", ondelete="CASCADE"), primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True)
-    at: Mapped[Now]
-
-
 class Watched(TicketCore):
-    """Verbs of following. Nothing of the ticket changes by it, so its history keeps silent."""
+    """Nothing of the ticket changes by it, so its history keeps silent."""
 
     def watch(self, user: User) -> None:
         """Let `user` be told what happens on the ticket from now on."""
