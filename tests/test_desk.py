@@ -186,7 +186,7 @@ def test_facts_by_hand(ann: Any, cast: Any, make: Any) -> None:
     assert ann.post(f"/tickets/{ticket.id}/priority", data={"priority": 9}).status_code == 422
 
 
-DIALOGS = ["assign", "snooze", "finish", "move", "priority", "edit", "people", "forward", "reason"]
+DIALOGS = ["assign", "snooze", "finish", "move", "priority", "people", "forward", "reason"]
 
 
 @pytest.mark.parametrize("name", DIALOGS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask
 
-NOUNS = ("caller", "tickets", "messages", "customers", "queues", "webhooks")
+NOUNS = ("caller", "tickets", "messages", "customers", "queues", "definitions", "webhooks")
 
 
 def init_app(app: "Flask") -> None:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from helpdesk.api import cursors
 from helpdesk.api.framework import Caller, Noun, check_version
-from helpdesk.api.schemas import Id, In, Moment, Named, Out, Paged, Words
+from helpdesk.api.schemas import FieldValues, Id, In, Moment, Named, Out, Paged, Words
 from helpdesk.api.shapes import named
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
@@ -39,6 +39,7 @@ class CustomerIn(In):
     identities: Annotated[list[IdentityIn], Field(min_length=1, max_length=MOST_IDENTITIES)]
     note: Note = ""
     organisation_id: Id | None = None
+    fields: FieldValues | None = None
 
 
 class CustomerFacts(In):
@@ -47,6 +48,7 @@ class CustomerFacts(In):
     name: Name | None = None
     note: Note | None = None
     organisation_id: Annotated[Id | None, Field(description="Null: of no organisation.")] = None
+    fields: FieldValues | None = None
 
 
 class IdentityOut(Out):
@@ -68,6 +70,7 @@ class CustomerOut(Out):
     organisation: Named | None
     language: str | None
     note: str
+    fields: FieldValues
     blocked: bool
     merged_into_id: Id | None
     identities: list[IdentityOut]
@@ -118,6 +121,8 @@ def create(caller: Caller, body: CustomerIn) -> CustomerOut:
     record_change(caller.user.id, "customer", customer.id, name, {"added": True})
     for identity in body.identities:
         customer.add_identity(caller.user, identity.namespace, identity.value, identity.shared)
+    if body.fields is not None:
+        customer.set_fields(caller.user, body.fields)
     return _fresh(customer)
 
 
@@ -129,7 +134,7 @@ def create(caller: Caller, body: CustomerIn) -> CustomerOut:
     versioned=True,
 )
 def change(caller: Caller, customer_id: int, body: CustomerFacts) -> CustomerOut:
-    """Change name, note and organisation of a customer."""
+    """Change name, note, organisation and fields of a customer."""
     customer = present_customer(customer_id, lock=True)
     check_version(customer.version)
     organisation = customer.organisation
@@ -138,6 +143,8 @@ def change(caller: Caller, customer_id: int, body: CustomerFacts) -> CustomerOut
     name = customer.name if body.name is None else body.name
     note = customer.note if body.note is None else body.note
     customer.edit(caller.user, name, note, organisation, customer.version)
+    if body.fields is not None:
+        customer.set_fields(caller.user, body.fields)
     return _fresh(customer)
 
 
@@ -187,6 +194,7 @@ def _shape(customer: Customer) -> CustomerOut:
         organisation=named(customer.organisation),
         language=customer.language,
         note=customer.note,
+        fields=customer.fields,
         blocked=customer.blocked,
         merged_into_id=customer.merged_into_id,
         identities=[

@@ -10,9 +10,9 @@ from helpdesk.api import shapes
 from helpdesk.api.customers import IdentityIn
 from helpdesk.api.framework import Caller
 from helpdesk.api.messages import Body, Recipients
-from helpdesk.api.schemas import Id, In, Words, mail_address
+from helpdesk.api.schemas import Id, Words, mail_address
 from helpdesk.api.shapes import TicketOut
-from helpdesk.api.tickets import noun
+from helpdesk.api.tickets import Sorted, noun, sort_ticket
 from helpdesk.errors import Refused
 from helpdesk.models import Customer, Reply, Right, Scope
 from helpdesk.models.ticket.described import MOST_TITLE
@@ -20,7 +20,7 @@ from helpdesk.opening import Entry, customer_for, write_down, write_first
 from helpdesk.queries.customers import get_customer
 
 
-class TicketIn(In):
+class TicketIn(Sorted):
     """A new ticket. Name the customer by `customer_id`, or by `identity` (made where nobody has that address)."""
 
     queue_id: Id
@@ -52,14 +52,18 @@ def create(caller: Caller, body: TicketIn) -> TicketOut:
     customer = _customer(body)
     if body.way != "mail":
         entry = Entry(body.way, body.direction, body.title, body.text)
-        return shapes.shape(write_down(caller.user, queue, customer, entry, body.own))
+        ticket = write_down(caller.user, queue, customer, entry, body.own)
+        sort_ticket(caller, ticket, body)
+        return shapes.shape(ticket)
     mails = [one.value for one in customer.identities if one.namespace == addresses.EMAIL]
     to = list(dict.fromkeys(body.to or [])) or mails[:1]
     if not to:
         raise Refused(_("No address of the customer is known, so nothing can be sent."))
     cc = [address for address in dict.fromkeys(body.cc or []) if address not in to]
     reply = Reply(body.text, to, cc, body.title)
-    return shapes.shape(write_first(caller.user, queue, customer, reply, waits=body.waits))
+    ticket = write_first(caller.user, queue, customer, reply, waits=body.waits)
+    sort_ticket(caller, ticket, body)
+    return shapes.shape(ticket)
 
 
 def _customer(body: TicketIn) -> Customer:

@@ -81,6 +81,25 @@ Address = Annotated[
 ]
 
 
+FieldValue = (
+    Annotated[str, Field(max_length=5000, pattern=r"^[^\x00]*$")]
+    | bool
+    | int
+    | Annotated[float, Field(allow_inf_nan=False)]
+    | Annotated[list[Id], Field(max_length=300)]
+    | None
+)
+FieldValues = Annotated[
+    dict[Annotated[str, Field(pattern=r"^[1-9][0-9]{0,17}$")], FieldValue],
+    Field(
+        max_length=300,
+        description="Fields of your own: the id of a field (see GET /fields) to its value. A text, a number, a date as"
+        " 2026-03-31, true for a checkbox; of a choice the id of the answer, of several answers a list. Null"
+        " empties a field.",
+    ),
+]
+
+
 class Paged(Query):
     """A page of a list: `cursor` is what the page before gave as `next_cursor`."""
 

@@ -7,10 +7,11 @@ from pydantic import Field
 from sqlalchemy import Select, select
 from sqlalchemy.orm import joinedload
 
-from helpdesk.api.schemas import Id, Moment, Named, Out
+from helpdesk.api.schemas import FieldValues, Id, Moment, Named, Out
 from helpdesk.config import settings
 from helpdesk.db import db
-from helpdesk.models import Conversation, State, Tag, Ticket, TicketTag
+from helpdesk.models import Conversation, ListName, State, Tag, Ticket, TicketTag
+from helpdesk.models.definitions import definitions
 from helpdesk.models.ticket.states import Kind
 
 PriorityNumber = Annotated[int, Field(ge=1, le=4, description="1 urgent, 2 high, 3 normal, 4 low.")]
@@ -33,7 +34,10 @@ class TicketOut(Out):
     priority: PriorityNumber
     type: str
     category: Named | None
+    reasons: list[Named]
+    components: list[Named]
     tags: list[str]
+    fields: FieldValues
     queue: Named
     project_id: Id
     customer: Named
@@ -94,7 +98,10 @@ def _shape(ticket: Ticket, tags: list[str]) -> TicketOut:
         priority=ticket.priority,
         type=ticket.request_type,
         category=named(ticket.category),
+        reasons=_items(ListName.REASON, ticket.reason_ids),
+        components=_items(ListName.COMPONENT, ticket.component_ids),
         tags=sorted(tags),
+        fields=ticket.fields,
         queue=Named(id=ticket.queue.id, name=ticket.queue.name),
         project_id=ticket.project_id,
         customer=Named(id=ticket.customer.id, name=ticket.customer.name),
@@ -115,6 +122,10 @@ def _shape(ticket: Ticket, tags: list[str]) -> TicketOut:
         updated_at=ticket.updated_at,
         url=f"{settings().public_url}/tickets/{ticket.id}",
     )
+
+
+def _items(name: ListName, ids: list[int]) -> list[Named]:
+    return [Named(id=item.id, name=item.name) for item in definitions().items(name, ids)] if ids else []
 
 
 def named(row: object) -> Named | None:

@@ -1,7 +1,7 @@
 """Tickets: lists, facts, states, history."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from flask_babel import gettext as _
 from pydantic import Field
@@ -10,18 +10,19 @@ from sqlalchemy import select, tuple_
 from helpdesk import permissions
 from helpdesk.api import cursors, shapes
 from helpdesk.api.framework import Caller, Noun, check_version
-from helpdesk.api.schemas import Id, In, Moment, Out, Paged, QueryId, Words
+from helpdesk.api.schemas import FieldValues, Id, In, Moment, Out, Paged, QueryId, Words
 from helpdesk.api.shapes import PriorityNumber, TicketOut
 from helpdesk.db import db
 from helpdesk.errors import Refused
 from helpdesk.history import tell
-from helpdesk.models import Category, Event, Group, Right, Scope, State, Ticket
+from helpdesk.models import Event, Group, Right, Scope, State, Ticket
+from helpdesk.models.lists import MOST_CHOSEN
 from helpdesk.models.ticket import find_by_number
 from helpdesk.models.ticket.states import Kind
 
 noun = Noun("tickets", "Requests of customers: a number, a state, a place in a queue, an owner, a history.")
 
-Chosen = TypeVar("Chosen", Category, Group)
+ItemIds = Annotated[list[Id], Field(max_length=MOST_CHOSEN, description="All of them, in any order.")]
 
 
 class TicketsQuery(Paged):
@@ -51,13 +52,21 @@ class TicketPage(Out):
     next_cursor: str | None
 
 
-class TicketFacts(In):
+class Sorted(In):
+    """What a ticket is sorted by; what is left out stays. Lists and fields: see GET /lists and GET /fields."""
+
+    type: Annotated[Words, Field(max_length=100, description="A name of the list; empty takes it away.")] | None = None
+    category_id: Annotated[Id | None, Field(description="Null takes the category away.")] = None
+    reason_ids: ItemIds | None = None
+    component_ids: ItemIds | None = None
+    fields: FieldValues | None = None
+
+
+class TicketFacts(Sorted):
     """What shall be changed; what is left out stays."""
 
     title: Annotated[Words, Field(min_length=1, max_length=500)] | None = None
     priority: PriorityNumber | None = None
-    type: Annotated[Words, Field(max_length=100)] | None = None
-    category_id: Annotated[Id | None, Field(description="Null takes the category away.")] = None
     group_id: Annotated[Id | None, Field(description="Null takes the group away.")] = None
     tags: (
         Annotated[list[Annotated[Words, Field(min_length=1, max_length=50)]], Field(max_length=30)] | None
@@ -171,15 +180,26 @@ def change(caller: Caller, ticket_id: int, body: TicketFacts) -> TicketOut:
         ticket.retitle(caller.user, body.title)
     if body.priority is not None:
         ticket.prioritise(caller.user, body.priority)
-    if body.type is not None:
-        ticket.retype(caller.user, body.type)
+    sort_ticket(caller, ticket, body)
     if body.tags is not None:
         ticket.retag(caller.user, body.tags)
-    if "category_id" in body.model_fields_set:
-        ticket.categorise(caller.user, _chosen(Category, body.category_id))
     if "group_id" in body.model_fields_set:
-        ticket.give_to_group(caller.user, _chosen(Group, body.group_id))
+        ticket.give_to_group(caller.user, _group(body.group_id))
     return shapes.shape(ticket)
+
+
+def sort_ticket(caller: Caller, ticket: Ticket, body: Sorted) -> None:
+    """Give the ticket the type, category, reasons, components and fields that the body says."""
+    if body.type is not None:
+        ticket.retype(caller.user, body.type)
+    if "category_id" in body.model_fields_set:
+        ticket.categorise(caller.user, body.category_id)
+    if body.reason_ids is not None:
+        ticket.set_reasons(caller.user, body.reason_ids)
+    if body.component_ids is not None:
+        ticket.set_components(caller.user, body.component_ids)
+    if body.fields is not None:
+        ticket.set_fields(caller.user, body.fields)
 
 
 def locked(caller: Caller, ticket_id: int) -> Ticket:
@@ -187,10 +207,10 @@ def locked(caller: Caller, ticket_id: int) -> Ticket:
     return permissions.get_ticket(caller.user, ticket_id, Right.WORK, lock=True)
 
 
-def _chosen(model: type[Chosen], key: int | None) -> Chosen | None:
+def _group(key: int | None) -> Group | None:
     if key is None:
         return None
-    found = db.session.get(model, key)
+    found = db.session.get(Group, key)
     if found is None:
         raise Refused(_("That choice does not exist any more. Choose another one."))
     return found

@@ -1,6 +1,6 @@
 """Customers and their identities: who writes or calls, and by which addresses we know them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext as _
@@ -11,7 +11,9 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship, vali
 from helpdesk import addresses
 from helpdesk.db import Id, Model, Moment, Now, db, insert_all
 from helpdesk.errors import Conflict, Refused
+from helpdesk.models.definitions import definitions
 from helpdesk.models.event import record_change
+from helpdesk.models.field_values import changed_values, plain_value, searchable
 from helpdesk.models.organisation import Organisation, OrganisationDomain
 from helpdesk.models.project import read_setting
 from helpdesk.models.promise import recount_for
@@ -189,6 +191,20 @@ class Customer(Model):
             before, self.language = self.language, language
             self._changed(by, {"language": [before, language]})
 
+    def set_fields(self, by: "User", given: Mapping[str, Any]) -> None:
+        """Fill in fields of one's own: id of the field as text to its value, see `helpdesk.models.field_values`.
+
+        Raises Refused for a wrong value and for a field that customers do not have.
+        """
+        shown = definitions().of_customer()
+        before, after = self.fields, changed_values(shown, self.fields, given)
+        changed = [field for field in shown if before.get(field.key) != after.get(field.key)]
+        if not changed:
+            return
+        self.fields = after
+        self._changed(by, {f.label: [plain_value(f, one.get(f.key)) for one in (before, after)] for f in changed})
+        self.reindex()
+
     def block(self, by: "User", blocked: bool) -> None:
         """Say that this customer's messages are to be left out, or no longer; intake names the rule in the ledger."""
         if blocked != self.blocked:
@@ -238,7 +254,7 @@ class Customer(Model):
     def _index(self, values: Sequence[str]) -> None:
         organisation = self.organisation.name if self.organisation else ""
         known = [*values, *(addresses.readable(value) for value in values)]
-        index_document("customer", self.id, None, "", f"{self.name} {organisation} {' '.join(known)}")
+        index_document("customer", self.id, None, searchable(self.fields), f"{self.name} {organisation} {' '.join(known)}")
 
     def _changed(self, by: "User", changes: dict[str, object]) -> None:
         self.version += 1

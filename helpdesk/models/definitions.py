@@ -17,7 +17,7 @@ from sqlalchemy.orm import object_session
 from helpdesk.db import db, forget, remembered
 from helpdesk.models.fields import About, CrmPanel, Field, FieldKind
 from helpdesk.models.lists import LONGEST_NAME, ListItem, ListName
-from helpdesk.models.project import Setting
+from helpdesk.models.project import Project, Setting
 from helpdesk.models.queue import Category
 from helpdesk.models.user import Group, Membership, Permission, User
 
@@ -93,6 +93,7 @@ class Definitions:
     lists: dict[ListName, dict[int, Item]]
     fields: dict[int, FieldDefinition]
     panels: dict[int, Panel]
+    projects: dict[int, str]  # id to name
     editors: frozenset[int]  # users who may edit all this though they are no administrators
 
     def items(self, name: ListName, ids: Iterable[int]) -> list[Item]:
@@ -152,6 +153,7 @@ def _read() -> Definitions:
         lists,
         {row.id: _field(row) for row in db.session.scalars(fields)},
         {row.project_id: _panel(row) for row in db.session.scalars(select(CrmPanel))},
+        dict(db.session.execute(select(Project.id, Project.name)).tuples().all()),
         frozenset(db.session.scalars(_editors())),
     )
 
@@ -214,6 +216,6 @@ def _note_change(_mapper: Any, connection: Connection, row: Any) -> None:
         definitions_changed(connection)
 
 
-for _model in (ListItem, Category, Field, CrmPanel):
+for _model in (ListItem, Category, Field, CrmPanel, Project):
     for _moment in ("after_insert", "after_update", "after_delete"):
         event.listen(_model, _moment, _note_change)

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Numeric, and_, cast, select, type_coerce
+from sqlalchemy import ColumnElement, Numeric, and_, cast, literal_column, select, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
 
 from helpdesk.models import Customer, Ticket
@@ -44,11 +44,12 @@ def item_condition(name: ListName, item_id: int) -> ColumnElement[bool]:
             column: Any = Ticket.reason_ids
         case ListName.COMPONENT:
             column = Ticket.component_ids
-    return and_(column != [], column.contains([item_id]))  # the first lets the partial index answer
+    return and_(_is_filled(column), column.contains([item_id]))
 
 
 def _is_filled(column: Any) -> ColumnElement[bool]:
-    filled: ColumnElement[bool] = column != type_coerce({}, JSONB)
+    """As the partial indexes say it: a parameter would hide from PostgreSQL that they hold the answer."""
+    filled: ColumnElement[bool] = column != literal_column("'{}'")
     return filled
 
 

@@ -9,15 +9,18 @@ from flask_babel import gettext as _
 from flask_login import current_user, login_required
 from sqlalchemy import select
 
-from helpdesk import blocking, permissions, words
+from helpdesk import blocking, permissions, snoozes, words
+from helpdesk.auth import me
 from helpdesk.db import db
 from helpdesk.errors import NotFound
 from helpdesk.forwarded import people_in
-from helpdesk.models import Category, Group, Queue, QueueRight, Right, Role, Ticket, User
+from helpdesk.models import Queue, QueueRight, Right, Role, Ticket, User
 from helpdesk.models.channel import is_own_address
+from helpdesk.models.field_values import missing_on_close
 from helpdesk.models.user import Membership
 from helpdesk.queries import thread as reading
 from helpdesk.queries.search import find_customers
+from helpdesk.views import fact_shapes
 from helpdesk.views.composing import recipients
 
 pages = Blueprint("dialogs", __name__)
@@ -48,13 +51,11 @@ def colleagues(queue_id: int) -> list[User]:
     return list(db.session.scalars(query.order_by(User.name, User.id).limit(500)))
 
 
-def _edit(ticket: Ticket) -> dict[str, Any]:
-    categories = select(Category).where(Category.active).order_by(Category.name)
-    return {
-        "categories": list(db.session.scalars(categories)),
-        "groups": list(db.session.scalars(select(Group).order_by(Group.name))),
-        "tags": ", ".join(ticket.tags),
-    }
+def _finish(ticket: Ticket) -> dict[str, Any]:
+    """With the fields that closing requires and that are still empty, to be filled in right there."""
+    missing = missing_on_close(ticket.queue_id, ticket.fields)
+    rows = [fact_shapes.own_field(field, None) for field in missing]
+    return {"then": request.args.get("then", ""), "rows": rows, "children": ticket.children_text()}
 
 
 def _move(ticket: Ticket) -> dict[str, Any]:
@@ -85,11 +86,10 @@ def _forward(ticket: Ticket) -> dict[str, Any]:
 
 CONTEXTS: dict[str, Callable[[Ticket], dict[str, Any]]] = {
     "assign": lambda ticket: {"people": colleagues(ticket.queue_id)},
-    "snooze": lambda ticket: {},
-    "finish": lambda ticket: {"then": request.args.get("then", "")},
+    "snooze": lambda ticket: {"snoozes": snoozes.offers(me(), ticket)},
+    "finish": _finish,
     "move": _move,
     "priority": lambda ticket: {"priorities": [(p, words.priority_name(p)) for p in (1, 2, 3, 4)]},
-    "edit": _edit,
     "people": lambda ticket: {"people": colleagues(ticket.queue_id), "present": reading.people(ticket)},
     "forward": _forward,
     "customer": _customer,

@@ -110,7 +110,6 @@ def actions(ticket: Ticket, may_work: bool, may_supervise: bool) -> dict[str, st
     at: dict[str, Any] = {"ticket_id": ticket.id}
     mine = ticket.owner_id == current_user.id
     offered: dict[str, str | None] = {
-        "edit": url_for("dialogs.show", name="edit", **at),
         "priority": url_for("dialogs.show", name="priority", **at),
         "move": url_for("dialogs.show", name="move", **at),
         "customer": url_for("dialogs.show", name="customer", **at),
@@ -157,32 +156,3 @@ def customer_card(customer: Customer) -> dict[str, Any]:
             for identity in customer.identities
         ],
     }
-
-
-def facts(ticket: Ticket, may_work: bool, tags: list[str], people: list[str]) -> list[dict[str, Any]]:
-    """The ticket's facts, each with the dialog that changes it."""
-
-    def dialog(name: str) -> str | None:
-        return url_for("dialogs.show", name=name, ticket_id=ticket.id) if may_work else None
-
-    shown = [
-        {"label": _("State"), "value": words.state_name(ticket.state)},
-        {"label": _("Queue"), "value": ticket.queue.name, "edit_url": dialog("move")},
-        {"label": _("Owner"), "value": ticket.owner.name if ticket.owner else "", "edit_url": dialog("assign")},
-        {"label": _("Priority"), "value": words.priority_name(ticket.priority), "edit_url": dialog("priority")},
-        {"label": _("Category"), "value": ticket.category.name if ticket.category else "", "edit_url": dialog("edit")},
-        {"label": _("Type"), "value": ticket.request_type, "edit_url": dialog("edit")},
-        {"label": _("Group"), "value": ticket.group.name if ticket.group else "", "edit_url": dialog("edit")},
-        {"label": _("Tags"), "value": ", ".join(tags), "edit_url": dialog("edit")},
-        {"label": _("Taking part"), "value": ", ".join(people), "edit_url": dialog("people")},
-        {"label": _("Arrived"), "at": ticket.arrived_at},
-        {"label": _("Waits since"), "at": ticket.first_unanswered_at, "lasts": True},
-        {"label": _("Customer wrote"), "at": ticket.last_customer_at},
-        {"label": _("We answered"), "at": ticket.last_reply_at},
-    ]
-    if ticket.pending_until:
-        shown.append({"label": _("Wakes at"), "at": ticket.pending_until})
-    if ticket.finished_at:
-        shown.append({"label": _("Finished"), "at": ticket.finished_at})
-        shown.append({"label": _("Closing reason"), "value": ticket.closing_reason or ""})
-    return [fact for fact in shown if fact.get("value") or fact.get("at") or fact.get("edit_url")]

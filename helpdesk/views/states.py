@@ -1,6 +1,7 @@
 """Pausing, waking, finishing and reopening a ticket."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, flash, redirect, request, url_for
@@ -8,15 +9,17 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
 
-from helpdesk import clock, permissions
+from helpdesk import permissions, snoozes
+from helpdesk.auth import me
 from helpdesk.errors import Refused
+from helpdesk.fact_changes import OWN
+from helpdesk.forms import whole
 from helpdesk.models import Right, State, Ticket
+from helpdesk.models.definitions import definitions
+from helpdesk.models.fields import FieldKind
 from helpdesk.views.desk_lists import page_of_list
 
 pages = Blueprint("states", __name__)
-
-SNOOZES = {"1h": timedelta(hours=1), "3h": timedelta(hours=3), "1d": timedelta(days=1), "7d": timedelta(days=7)}
-
 
 def back_to(ticket: Ticket) -> ResponseReturnValue:
     """After a change: the ticket's page again."""
@@ -34,7 +37,23 @@ def finish_from_form(ticket: Ticket) -> None:
     if state not in {State.SOLVED, State.UNSOLVED, State.SPAM}:
         raise Refused(_("A ticket is closed as solved, not solved or spam."))
     reason = " ".join(request.form.get("reason", "").split())[:300] or None
+    if not request.form.get("despite_children") and (children := ticket.children_text()):
+        raise Refused(_("%(children)s Finish those first, or tick that this one is finished nevertheless.", children=children))
+    if own := typed_fields():
+        ticket.set_fields(current_user, own)
     ticket.finish(current_user, State(state), reason)
+
+
+def typed_fields() -> dict[str, Any]:
+    """The fields of one's own that the form carries (`field-<id>`), by their ids as text."""
+    known = definitions().fields
+    typed: dict[str, Any] = {}
+    for name in {*request.form, *request.form.getlist("has")}:
+        field = known.get(whole(name.removeprefix(OWN)) or 0) if name.startswith(OWN) else None
+        if field is not None:
+            is_many = field.kind == FieldKind.CHOICES
+            typed[field.key] = request.form.getlist(name) if is_many else request.form.get(name, "")
+    return typed
 
 
 @pages.post("/tickets/<int:ticket_id>/closure")
@@ -61,7 +80,7 @@ def reopen(ticket_id: int) -> ResponseReturnValue:
 def pause(ticket_id: int) -> ResponseReturnValue:
     """Let the ticket wait: for a while, until a moment in the user's zone, or for the customer."""
     ticket = locked(ticket_id)
-    ticket.pause(current_user, _until())
+    ticket.pause(current_user, _until(ticket))
     return back_to(ticket)
 
 
@@ -75,12 +94,12 @@ def wake(ticket_id: int) -> ResponseReturnValue:
     return back_to(ticket)
 
 
-def _until() -> datetime | None:
+def _until(ticket: Ticket) -> datetime | None:
     choice = request.form.get("choice", "")
     if choice == "customer":
         return None
-    if choice in SNOOZES:
-        return clock.now() + SNOOZES[choice]
+    if (offered := snoozes.moment_of(choice, me(), ticket)) is not None:
+        return offered
     try:
         local = datetime.fromisoformat(request.form.get("until", ""))
     except ValueError as error:

@@ -25,6 +25,7 @@ from helpdesk.views import card_shapes, fact_shapes, shapes, thread_shapes
 from helpdesk.views.colleagues import shape as person_shape
 from helpdesk.views.composing import composer, participants
 from helpdesk.views.desk_lists import MINE, pane_context
+from helpdesk.views.handled import handled_context
 from helpdesk.views.promise_shapes import panel
 from helpdesk.views.tasks import card as task_card
 from helpdesk.words import role_name
@@ -41,6 +42,11 @@ def by_number(number: str) -> ResponseReturnValue:
     ticket = find_by_number(number, permissions.visible(current_user))
     if ticket is None:
         raise NotFound(_("There is no such ticket."))
+    if ticket.shown_on_id is not None:  # the number of a merged ticket leads where its messages are, if they may go there
+        leads = db.session.scalar(
+            select(Ticket.id).where(Ticket.id == ticket.shown_on_id, permissions.visible(current_user))
+        )
+        return redirect(url_for("tickets.show", ticket_id=leads or ticket.id))
     return redirect(url_for("tickets.show", ticket_id=ticket.id))
 
 
@@ -144,6 +150,7 @@ def page_context(ticket: Ticket) -> dict[str, Any]:
         **card_context(ticket, works),
         "composer": composer(ticket, newest) if works else None,
         "current_id": ticket.id,
+        **handled_context(ticket.customer_id, f"ticket:{ticket.id}"),
         **pane_context(default_list(ticket)),
     }
 
@@ -159,7 +166,8 @@ def bar_context(ticket: Ticket, works: bool) -> dict[str, Any]:
         "ticket": shapes.ticket_bar(ticket, clock.now()),
         "former_numbers": former_numbers_of(ticket.id),
         "place": shapes.place(position(ticket)),
-        "actions": shapes.actions(ticket, works, supervises),
+        "actions": shapes.actions(ticket, works, supervises) | link_shapes.actions(ticket, works),
+        "merged_into": link_shapes.merged_into(ticket, works),
         "bar_url": url_for("tickets.bar", ticket_id=ticket.id),
         "bar_topics": topics,
         "bar_version": version,
@@ -227,6 +235,7 @@ def card_context(ticket: Ticket, works: bool) -> dict[str, Any]:
         "ticket_total": count_of(f"customer:{customer.id}", "tickets"),
         "all_tickets_url": url_if("customers.show", customer_id=customer.id),
         "promises": panel(ticket, clock.now()),
+        **link_shapes.panel(ticket, works),
         "history_url": url_for("tickets.history", ticket_id=ticket.id),
         "files_url": url_for("cards.files", customer_id=customer.id),
         "large_card_url": url_for("cards.show", customer_id=customer.id),

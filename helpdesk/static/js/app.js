@@ -23,6 +23,7 @@ import "./facts.js";
 import "./presence.js";
 import "./mentions.js";
 import "./notices.js";
+import "./handled.js";
 import "./list.js";
 import "./list_head.js";
 import "./live.js";
