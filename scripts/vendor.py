@@ -51,6 +51,22 @@ THE SOFTWARE.
 """
 
 
+MACROS = """\
+{#- icon(name, class): refers to the shape in the page's sprite, so that a page of many rows stays small. -#}
+{%- macro icon(name, class='') -%}
+<svg class="icon{{ " " ~ class if class }}" aria-hidden="true" focusable="false"><use href="#i-{{ name }}"/></svg>
+{%- endmacro -%}
+{#- sprite(): the shapes themselves, once in every whole page. -#}
+{%- macro sprite() -%}
+<svg class="sprite" aria-hidden="true" focusable="false">
+{%- for name, drawn in shapes.items() -%}
+<symbol id="i-{{ name }}" viewBox="0 0 24 24">{{ drawn|safe }}</symbol>
+{%- endfor -%}
+</svg>
+{%- endmacro -%}
+"""
+
+
 def copy_packages(unpacked: Path) -> list[str]:
     """Copy the served files into the vendor folder; return the lines of VERSIONS.md's table."""
     rows = []
@@ -88,12 +104,7 @@ def write_icons(unpacked: Path) -> str:
     (ROOT / "templates" / "_icons.html").write_text(
         "{#- Made by scripts/vendor.sh from scripts/vendor.icons; edit the list, not this file.\n"
         f"    @tabler/icons {version}, MIT, Copyright (c) 2020-2026 Paweł Kuna. -#}}\n"
-        "{%- set shapes = {\n" + "\n".join(lines) + "\n} -%}\n"
-        "{%- macro icon(name, class='') -%}\n"
-        '<svg class="icon{{ " " ~ class if class }}" width="24" height="24" viewBox="0 0 24 24" fill="none" '
-        'stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" '
-        'aria-hidden="true" focusable="false">{{ shapes[name]|safe }}</svg>\n'
-        "{%- endmacro -%}\n"
+        "{%- set shapes = {\n" + "\n".join(lines) + "\n} -%}\n" + MACROS
     )
     return version
 
