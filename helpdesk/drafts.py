@@ -20,7 +20,7 @@ MOST_OF_BLOCK = 50_000
 OPENINGS = ("mail", "hand")
 BLOCKS = {
     "text": ("text",),
-    "picture": ("file", "name"),
+    "picture": ("file", "name", "mark"),
     "link": ("title", "url"),
     "video": ("title", "url"),
     "file": ("file", "name"),
@@ -133,16 +133,16 @@ def take_up_again(user: User, ticket: Ticket, message: Message) -> Draft:
 
 
 def sent(draft: Draft | None, body: str) -> None:
-    """The draft was sent, its files are on the message. What another window wrote and nobody looked at stays."""
+    """The draft was sent, its files are on the message. What another window wrote, and blocks not yet used, stay."""
     if draft is None:
         return
     db.session.flush()
     db.session.expire(draft, ["attachments"])
     draft.former = [one for one in draft.former if not body.startswith(one["body"].rstrip())]
-    if not draft.former:
+    if not draft.former and not draft.blocks:
         db.session.delete(draft)
         return
-    draft.body, draft.recipients, draft.fields, draft.blocks, draft.caret = "", {}, {}, [], None
+    draft.body, draft.recipients, draft.fields, draft.caret = "", {}, {}, None
     draft.writer = ""
     touch(draft)
 
@@ -154,6 +154,12 @@ def discard(draft: Draft) -> None:
     db.session.flush()
     db.session.expire(draft, ["attachments"])
     db.session.delete(draft)
+
+
+def files_of(draft: Draft) -> list[Attachment]:
+    """The files of the message itself; those of blocks belong to it only when the blocks do."""
+    held = {block.get("file") for block in draft.blocks}
+    return [file for file in draft.attachments if str(file.id) not in held]
 
 
 def read_blocks(written: str) -> list[dict[str, str]]:

@@ -60,7 +60,7 @@ def composer(ticket: Ticket, newest_id: int) -> dict[str, Any]:
         "cc": ", ".join(kept.get("cc", cc)),
         "reply_refused": _why_no_reply(ticket, channel, to) or refusal,
         "beside_url": url_for("dialogs.show", name="beside", ticket_id=ticket.id) if may_write_beside(ticket) else None,
-        "uploads": uploads(draft.attachments) if draft else [],
+        "uploads": uploads(drafts.files_of(draft)) if draft else [],
         "presence": "",
         **(_ways_in(ticket) if refusal else {}),
     }
@@ -76,7 +76,7 @@ def told_draft(draft: Draft | None) -> dict[str, Any]:
         "body": draft.body,
         **{name: ", ".join(addresses) for name, addresses in draft.recipients.items()},
         "blocks": draft.blocks,
-        "uploads": uploads(draft.attachments),
+        "uploads": uploads(drafts.files_of(draft)),
         "former": draft.former[-1] if draft.former else None,
     }
 

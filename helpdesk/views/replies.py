@@ -22,6 +22,7 @@ from helpdesk.queries.readable import get_message, ticket_id_of
 from helpdesk.shell import url_if
 from helpdesk.views.colleagues import named_in_form
 from helpdesk.views.composing import addresses, beside_queue, draft_files, recipients, uploads
+from helpdesk.views.exchange import exchange_context, newest_id
 from helpdesk.views.tickets import may_work, page_context, thread_context
 
 pages = Blueprint("replies", __name__)
@@ -123,15 +124,22 @@ def undo(message_id: int) -> ResponseReturnValue:
         ticket.reopen(current_user, "by hand")  # sent with "and finish": the customer has no answer now
     draft = drafts.take_up_again(me(), ticket, message)
     version = drafts.version_of(draft)
-    return _thread(ticket, restored={"body": message.text, "uploads": uploads(draft.attachments), "version": version})
+    return _thread(ticket, restored={"body": message.text, "uploads": uploads(drafts.files_of(draft)), "version": version})
 
 
 def _thread(ticket: Ticket, **more: Any) -> ResponseReturnValue:
     if "HX-Request" not in request.headers:
         return redirect(url_for("tickets.show", ticket_id=ticket.id), 303)
-    context = thread_context(ticket, may_work(ticket))
+    context = _said(ticket)
     composer = {"seen": context["newest_id"], **_kept(ticket)}
     return render_template("tickets/_spoken.html", composer=composer, **context, **more)
+
+
+def _said(ticket: Ticket) -> dict[str, Any]:
+    """What the page shows on which it was written: the ticket's conversation, or its customer's whole exchange."""
+    if "exchange" not in request.form:
+        return thread_context(ticket, may_work(ticket))
+    return exchange_context(ticket.customer, request.form.get("exchange", type=int)) | {"newest_id": newest_id(ticket)}
 
 
 def _kept(ticket: Ticket) -> dict[str, Any]:
@@ -164,7 +172,7 @@ def _something_came(ticket: Ticket, conflict: Conflict) -> ResponseReturnValue:
         typed = {name: request.form.get(name, "") for name in ("body", "to", "cc")}
         context["composer"] |= typed | {"mode": "reply", "seen": context["newest_id"]}
         return render_template("tickets/show.html", **context, **notice), 409
-    context = thread_context(ticket, may_work(ticket))
+    context = _said(ticket)
     composer = {"seen": context["newest_id"], **_kept(ticket)}
     return render_template("tickets/_spoken.html", composer=composer, **context, **notice), 409
 

@@ -1,64 +1,83 @@
-// Ready answers: "/" in an empty field or at the start of a line opens the list; a choice is put at the caret.
-// The list is <dialog id="canned"> with buttons [data-insert]; it filters as one types.
-import { insert } from "./composer.js";
-import { onMount } from "./mount.js";
+// What the composer opens: ready answers ("/" at the start of a line, or its button), emoji, builder, recorder. Their
+// modules and their markup are fetched when the browser has time, or when they are first wanted.
+import { current } from "./composer.js";
+import { send } from "./htmx_setup.js";
+import { mounted, onMount } from "./mount.js";
+import { toast } from "./toasts.js";
 
-let slash = false;
+let parts = null;
 
-const dialogNow = () => document.getElementById("canned");
+/** The markup of what opens, put at the end of the page once. */
+function fetchParts() {
+  parts ??= send(current().dataset.partsUrl, { headers: { "X-Background": "1" } })
+    .then((answer) => (answer.ok ? answer.text() : Promise.reject(new Error(String(answer.status)))))
+    .then((html) => {
+      document.body.insertAdjacentHTML("beforeend", html);
+      mounted();
+    })
+    .catch((error) => {
+      parts = null;
+      throw error;
+    });
+  return parts;
+}
 
-function filter(dialog, words) {
-  const wanted = words.toLocaleLowerCase();
-  for (const pick of dialog.querySelectorAll("[data-insert]")) {
-    pick.closest("li").hidden = !pick.textContent.toLocaleLowerCase().includes(wanted);
+const modules = {
+  answers: () => import("./answers.js"),
+  emoji: () => import("./emoji.js"),
+  builder: () => import("./builder.js"),
+  voice: () => import("./voice.js"),
+};
+
+/** A module of the composer's with its markup on the page; rejects when the network is away. */
+export async function part(name) {
+  const [module] = await Promise.all([modules[name](), fetchParts()]);
+  return module;
+}
+
+const openers = { "[data-open-answers]": "answers", "[data-open-emoji]": "emoji", "[data-open-builder]": "builder" };
+
+async function open(name, ...details) {
+  try {
+    (await part(name)).open(...details);
+  } catch {
+    toast("offline");
   }
 }
 
-function open(bySlash) {
-  const dialog = dialogNow();
-  if (!dialog) return;
-  slash = bySlash;
-  const search = dialog.querySelector('input[type="search"]');
-  if (search) search.value = "";
-  filter(dialog, "");
-  dialog.showModal();
-  search?.focus();
-}
+document.addEventListener("click", (event) => {
+  for (const [selector, name] of Object.entries(openers)) {
+    const button = event.target.closest(selector);
+    if (button) open(name, button);
+  }
+});
 
 onMount("#composer textarea.composer-text", (text) => {
   text.addEventListener("keydown", (event) => {
-    // By character: where "/" sits on another key, that key is meant.
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || !dialogNow()) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (event.key !== "/" && event.code !== "Slash") return;
+    if (event.shiftKey && event.key !== "/") return;
+    // By character; and by the physical key, which gives "." in a Russian layout, only where nothing was written yet.
     const before = text.value.slice(0, text.selectionStart);
-    if (before !== "" && !before.endsWith("\n")) return;
+    if (before !== "" && !(event.key === "/" && before.endsWith("\n"))) return;
     event.preventDefault();
-    open(true);
+    open("answers", null, event.key);
   });
 });
 
-document.addEventListener("click", (event) => {
-  if (event.target.closest("[data-open-canned]")) open(false);
-  const pick = event.target.closest("#canned [data-insert]");
-  if (!pick) return;
-  slash = false;
-  dialogNow().close();
-  insert(pick.dataset.insert);
+// What is wanted most is ready before it is wanted.
+onMount("#composer[data-answers-url]", (composer) => {
+  const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work, 300));
+  whenIdle(async () => {
+    if (!composer.isConnected) return;
+    try {
+      (await part("answers")).warm(composer);
+    } catch {
+      // The network is away; opening the list tries again and says so.
+    }
+  }, { timeout: 3_000 });
 });
 
-onMount("#canned", (dialog) => {
-  dialog.addEventListener("input", (event) => filter(dialog, event.target.value));
-  dialog.addEventListener("keydown", (event) => {
-    const picks = [...dialog.querySelectorAll("[data-insert]")].filter((pick) => !pick.closest("li").hidden);
-    const here = picks.indexOf(document.activeElement);
-    if (event.key === "ArrowDown") picks[Math.min(picks.length - 1, here + 1)]?.focus();
-    else if (event.key === "ArrowUp") (picks[here - 1] ?? dialog.querySelector("input"))?.focus();
-    else if (event.key === "Enter" && here < 0) picks[0]?.click();
-    else return;
-    event.preventDefault();
-  });
-  // Closed without a choice: the slash itself was meant.
-  dialog.addEventListener("close", () => {
-    if (slash) insert("/");
-    slash = false;
-  });
-});
+// Recording begins with the pressing of the button, so its module must be there by then.
+document.addEventListener("pointerover", (event) => event.target.closest("[data-record]") && part("voice").catch(() => {}), { passive: true });
+document.addEventListener("focusin", (event) => event.target.closest("[data-record]") && part("voice").catch(() => {}));

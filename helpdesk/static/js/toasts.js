@@ -2,17 +2,18 @@
 
 const SHOWN_MS = 8000;
 
-function show(nodes) {
+/** Show these elements in place of what is shown, for so many milliseconds. */
+export function showToast(nodes, shownMs = SHOWN_MS) {
   const box = document.getElementById("toasts");
   if (!box) return;
   box.replaceChildren(...nodes);
-  setTimeout(() => nodes.forEach((node) => node.isConnected && node.remove()), SHOWN_MS);
+  setTimeout(() => nodes.forEach((node) => node.isConnected && node.remove()), shownMs);
 }
 
 /** Show the message of `<template id="toast-<name>">`. */
 export function toast(name) {
   const template = document.getElementById(`toast-${name}`);
-  if (template) show([...template.content.cloneNode(true).children]);
+  if (template) showToast([...template.content.cloneNode(true).children]);
 }
 
 /** Show one sentence. */
@@ -26,7 +27,7 @@ export function toastText(sentence) {
 /** Show the part marked `data-toast` of an HTML answer of our own server. */
 export function toastFragment(html) {
   const answer = new DOMParser().parseFromString(html, "text/html");
-  show([...answer.querySelectorAll("[data-toast] > *")]);
+  showToast([...answer.querySelectorAll("[data-toast] > *")]);
 }
 
 /** Say one sentence to screen readers, politely. */
