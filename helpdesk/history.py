@@ -106,6 +106,9 @@ def _released(payload: Payload, names: Names) -> str:
 
 
 def _handed_over(payload: Payload, names: Names) -> str:
+    if payload.get("cause") == "stands in":
+        name, absent = (_name(names, "user", payload.get(field)) for field in ("owner_id", "former_owner_id"))
+        return _("Handed over to %(name)s, who stands in for %(absent)s", name=name, absent=absent)
     return _("Handed over to %(name)s", name=_name(names, "user", payload.get("owner_id"))) + _why(payload)
 
 

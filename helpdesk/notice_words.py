@@ -71,6 +71,11 @@ KINDS: dict[str, tuple[str, str, Callable[[Payload], str]]] = {
     "ticket.taken": ("user-check", "", lambda p: _("%(name)s gave a ticket of yours to somebody else", name=p["name"])),
     "ticket.taken_over": ("user-check", "", lambda p: _("%(name)s took over a ticket of yours", name=p["name"])),
     "ticket.given": ("user-check", "brand", lambda p: _("%(name)s gave you a ticket", name=p["name"])),
+    "ticket.inherited": (
+        "user-check",
+        "brand",
+        lambda p: _("A ticket of %(name)s came to you, because you stand in for them", name=p["name"]),
+    ),
     "ticket.returned": ("arrow-back-up", "", _returned),
     "ticket.watched": ("eye", "", _watched),
     "colleague.mentioned": ("at", "brand", _mentioned),
@@ -88,7 +93,7 @@ CHOICES: tuple[tuple[str, tuple[str, ...], Any], ...] = (
     ("watched", ("ticket.watched",), _l("Something happens on a ticket that you follow")),
     (
         "tickets",
-        ("ticket.taken", "ticket.taken_over", "ticket.given", "ticket.returned"),
+        ("ticket.taken", "ticket.taken_over", "ticket.given", "ticket.inherited", "ticket.returned"),
         _l("A ticket of yours changes hands"),
     ),
 )

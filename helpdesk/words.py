@@ -5,7 +5,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from helpdesk.models.absence import Absence
-from helpdesk.models.availability import LEFT, Availability
+from helpdesk.models.availability import LEFT, OUT_OF_OFFICE, Availability
 from helpdesk.models.ticket.states import KIND, State
 
 # Lazy, so that a word costs one look into the catalog and not one for each of its neighbours: lists ask often.
@@ -62,6 +62,7 @@ AWAY_REASONS = {
     "Training": _l("Training"),
     "Meeting": _l("Meeting"),
     LEFT: _l("no open page"),
+    OUT_OF_OFFICE: _l("out of office"),
 }
 
 

@@ -11,6 +11,7 @@ def chore_name(name: str) -> str:
         "mark-absent": _("Notice who is gone"),
         "watch-promises": _("Warn before due times, record what is overdue"),
         "review-promises": _("Count promises again after an edit"),
+        "keep-absences": _("Begin and end times out of office"),
         "remind-tasks": _("Remind people of their tasks"),
         "forget-notices": _("Forget notices seen long ago"),
         "promote-tickets": _("Let passed-over tickets go first"),

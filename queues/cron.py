@@ -18,7 +18,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from helpdesk import clock, files, handled, indexing, pictures, reminders
+from helpdesk import absences, clock, files, handled, indexing, pictures, reminders
 from helpdesk.db import db, transaction
 from helpdesk.models import Setting
 from helpdesk.queries.backlog import lanes_with_work
@@ -43,6 +43,7 @@ class Chore:
 
 TIMETABLE = (
     Chore("wake-tickets", 5, housekeeping.wake_tickets),
+    Chore("keep-absences", 5, absences.keep),
     Chore("return-tickets", 5, shifts.return_tickets),
     Chore("mark-absent", 30, shifts.mark_absent),
     Chore("watch-promises", 10, promises.watch),

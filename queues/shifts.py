@@ -2,21 +2,23 @@
 
 A ticket that needs its owner (the customer waits for an answer, it woke up, a message came back) goes back to its queue
 when the owner is offline, at once, or away, after the queue's minutes. It stands there at its own clock. A queue may
-also say that tickets stay with their owner. Whoever goes home gives back what they choose in one step; a supervisor
-does it for others. Every change of owner is an event that says why.
+also say that tickets stay with their owner. Those of somebody who is out of office go to whoever stands in for them
+and is here, else back as well. Whoever goes home gives back what they choose in one step; a supervisor does it for
+others. Every change of owner is an event that says why.
 """
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, Integer, Select, and_, case, func, or_, select, true
+from sqlalchemy import ColumnElement, Integer, Select, and_, case, exists, func, or_, select, true
 
-from helpdesk import clock, permissions, staff
+from helpdesk import absences, clock, permissions, staff
 from helpdesk.clock import SQL_NOW
 from helpdesk.db import db, transaction
 from helpdesk.errors import NotFound, Refused
 from helpdesk.models import Availability, OwnerAway, Queue, Right, Ticket, User, read_setting, write_setting
+from helpdesk.models.absence import Absence, is_running
 from helpdesk.models.availability import (
     AWAY_FORGOTTEN,
     DEFAULT_IDLE_MINUTES,
@@ -25,6 +27,7 @@ from helpdesk.models.availability import (
     Cause,
     change,
 )
+from helpdesk.models.notice import tell_people
 from helpdesk.models.ticket import lock_conversations
 from helpdesk.models.ticket.states import Kind
 from queues import fifo, housekeeping
@@ -50,6 +53,7 @@ def overdue() -> Select[tuple[int]]:
 
     The time runs since three things are true: the ticket needs its owner, it is theirs, and they are not here.
     """
+    is_out = exists().where(Absence.user_id == Ticket.owner_id, is_running())
     minutes = case((User.availability == Availability.OFFLINE, 0), else_=Queue.owner_wait_minutes)
     needed_at = func.least(Ticket.first_unanswered_at, Ticket.attention_at)
     since = func.greatest(needed_at, Ticket.owned_since, User.availability_since)
@@ -58,7 +62,7 @@ def overdue() -> Select[tuple[int]]:
         .join(User, User.id == Ticket.owner_id)
         .join(Queue, Queue.id == Ticket.queue_id)
         .where(needs_owner(), User.availability != Availability.AVAILABLE)
-        .where(Queue.owner_away == OwnerAway.QUEUE, Queue.active)
+        .where(or_(Queue.owner_away == OwnerAway.QUEUE, is_out), Queue.active)
         .where(since <= SQL_NOW - func.make_interval(0, 0, 0, 0, 0, minutes.cast(Integer)))
         .order_by(Ticket.id)
     )
@@ -81,9 +85,19 @@ def _hold_owner(ticket_id: int) -> None:
 def _put_back(ticket: Ticket) -> None:
     owner = ticket.owner
     assert owner is not None
+    stand_in = absences.stand_in_of(owner.id)
+    if stand_in is not None and _can_take(stand_in, ticket):
+        ticket.hand_over(None, stand_in, cause="stands in")
+        tell_people([stand_in.id], "ticket.inherited", ticket.id, name=owner.name)
+        return
     cause = "owner offline" if owner.availability == Availability.OFFLINE else "owner away"
     ticket.release(None, cause, owner.availability_since)
     fifo.tell_of_change(None, ticket, owner.id)
+
+
+def _can_take(user: User, ticket: Ticket) -> bool:
+    """Whether a ticket can be given to whoever stands in: they are here and may work in its queue."""
+    return user.availability == Availability.AVAILABLE and permissions.may(user, Right.WORK, ticket.queue_id)
 
 
 def mark_absent() -> int:

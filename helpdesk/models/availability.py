@@ -34,6 +34,8 @@ AWAY_FORGOTTEN = timedelta(hours=4)
 
 # The reason of those who went without a word; the next thing that they do brings them back.
 LEFT = "left"
+# The reason of those whose time out of office began; they come back by saying so or by signing in.
+OUT_OF_OFFICE = "out of office"
 
 
 class Availability(StrEnum):
@@ -53,6 +55,7 @@ class Cause(StrEnum):
     LEFT = "left"
     BACK = "back"
     DEACTIVATED = "deactivated"
+    OUT_OF_OFFICE = "out of office"
 
 
 class AvailabilityChange(Model):

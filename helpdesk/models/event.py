@@ -201,12 +201,16 @@ class Released(Fact, kind="ticket.released"):
 
 @dataclass(frozen=True)
 class HandedOver(Fact, kind="ticket.handed_over"):
-    """The ticket went to another person; `reason` where it was not the next in line."""
+    """The ticket went to another person; `reason` where it was not the next in line.
+
+    `cause` is "stands in" where its owner is out of office and it went to whoever stands in for them.
+    """
 
     former_owner_id: int | None
     owner_id: int
     reason: str | None = None
     passed_over: int | None = None
+    cause: str | None = None
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def say_reply(
     message.nature = "auto-reply" if reply.automatic else "human"
     message.facts = {"forwards": reply.forwards_id} if reply.forwards_id else {}
     adopt(message, reply.files)
-    delay = 0 if reply.automatic else settings().undo_seconds
+    delay = 0 if reply.automatic else undo_seconds(by)
     item = OutboxItem(
         message=message,
         channel_id=channel.id,
@@ -108,6 +108,12 @@ def say_reply(
     db.session.add(item)
     item.deliveries = [Delivery(address=address) for address in dict.fromkeys([*to, *cc])]
     return message
+
+
+def undo_seconds(by: User | None) -> int:
+    """For how long a reply of `by` can be taken back: their own choice, else the installation's."""
+    own = by.settings.undo_seconds if by is not None else None
+    return settings().undo_seconds if own is None else own
 
 
 def adopt(message: Message, files: Collection[Attachment]) -> None:

@@ -5,6 +5,7 @@ from importlib import import_module
 from flask import Flask
 
 NOUNS = (
+    "absences",
     "administration",
     "answers",
     "api_admin",
@@ -13,6 +14,7 @@ NOUNS = (
     "calendars",
     "cards",
     "colleagues",
+    "commands",
     "customer_texts",
     "customers",
     "dialogs",
@@ -26,6 +28,7 @@ NOUNS = (
     "handled",
     "health",
     "installation",
+    "joining",
     "keys",
     "live",
     "managed_lists",

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from helpdesk import blocking, permissions, snoozes, words
 from helpdesk.auth import me
+from helpdesk.colleagues import absences_of
 from helpdesk.db import db
 from helpdesk.errors import NotFound
 from helpdesk.forwarded import people_in
@@ -58,6 +59,12 @@ def _finish(ticket: Ticket) -> dict[str, Any]:
     return {"then": request.args.get("then", ""), "rows": rows, "children": ticket.children_text()}
 
 
+def _assign(ticket: Ticket) -> dict[str, Any]:
+    people = colleagues(ticket.queue_id)
+    out = {user_id: words.absence_words(absence) for user_id, absence in absences_of(people).items()}
+    return {"people": people, "out": out}
+
+
 def _move(ticket: Ticket) -> dict[str, Any]:
     query = permissions.queues(current_user).where(Queue.id != ticket.queue_id, Queue.project_id == ticket.project_id)
     return {"queues": list(db.session.scalars(query))}
@@ -85,7 +92,7 @@ def _forward(ticket: Ticket) -> dict[str, Any]:
 
 
 CONTEXTS: dict[str, Callable[[Ticket], dict[str, Any]]] = {
-    "assign": lambda ticket: {"people": colleagues(ticket.queue_id)},
+    "assign": _assign,
     "snooze": lambda ticket: {"snoozes": snoozes.offers(me(), ticket)},
     "finish": _finish,
     "move": _move,

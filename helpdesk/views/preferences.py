@@ -1,5 +1,6 @@
 """What a person sets for themselves: name, language, time zone, look, password, and where they are signed in."""
 
+from typing import get_args
 from zoneinfo import available_timezones
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -10,20 +11,25 @@ from flask_babel import refresh
 from flask_login import login_required
 from flask_wtf import FlaskForm
 from sqlalchemy import delete
-from wtforms import PasswordField, RadioField, SelectField, StringField
+from wtforms import BooleanField, PasswordField, RadioField, SelectField, StringField
 from wtforms.validators import EqualTo, InputRequired, Length
 
-from helpdesk import auth, sign_in
+from helpdesk import auth, notice_words, sign_in
 from helpdesk.auth import me
 from helpdesk.babel import LANGUAGES
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused, TooMany
 from helpdesk.forms import choices, typed
+from helpdesk.models.absence import planned
 from helpdesk.models.session import UserSession, end_sessions
+from helpdesk.models.user_settings import Density, Sound
 
 pages = Blueprint("preferences", __name__)
 
 TIME_ZONES = [*sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/")), "UTC"]
+
+
+UNDO_TIMES = (0, 5, 8, 15, 30, 60)
 
 
 class ProfileForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
@@ -35,6 +41,25 @@ class ProfileForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     theme = RadioField(
         _l("Appearance"),
         choices=choices([("system", _l("As the computer")), ("light", _l("Light")), ("dark", _l("Dark"))]),
+    )
+
+
+class WorkForm(FlaskForm):  # type: ignore[misc]
+    """How the desk behaves for me."""
+
+    density = RadioField(
+        _l("Rows of lists"),
+        choices=choices([("comfortable", _l("Comfortable")), ("compact", _l("Compact"))]),
+    )
+    undo = SelectField(
+        _l("Time to take a sent reply back"),
+        choices=choices(
+            [("", _l("As for everybody here")), *((str(s), _l("%(count)s s", count=s)) for s in UNDO_TIMES)]
+        ),
+    )
+    shortcuts = BooleanField(
+        _l("Single letters are shortcuts"),
+        description=_l("Switch this off if you dictate, or if keys are pressed by accident. Keys with Ctrl stay."),
     )
 
 
@@ -64,6 +89,45 @@ def save() -> ResponseReturnValue:
     refresh()
     auth.told(_("Your profile is saved."))
     return redirect(url_for("preferences.show"))
+
+
+@pages.post("/profile/work")
+@login_required
+def save_work() -> ResponseReturnValue:
+    """Save how the desk behaves for me."""
+    form = WorkForm()
+    if not form.validate_on_submit():
+        raise Refused(_("Choose one of the values that are offered."))
+    undo = typed(form.undo)
+    me().choose(
+        density=typed(form.density), shortcuts=bool(form.shortcuts.data), undo_seconds=int(undo) if undo else None
+    )
+    auth.told(_("Saved."))
+    return redirect(url_for("preferences.show"), 303)
+
+
+@pages.post("/profile/notices")
+@login_required
+def save_notices() -> ResponseReturnValue:
+    """Save how notices make themselves known: `sound`, `desktop`, `desktop_words`, and `<how>-<kind>` for each kind."""
+    sound, form = request.form.get("sound", "off"), request.form
+    if sound not in get_args(Sound):
+        raise Refused(_("Choose one of the values that are offered."))
+    kinds = [name for name, _kinds, _words in notice_words.CHOICES]
+    chosen = {kind: {how: f"{how}-{kind}" in form for how in ("shown", "sound", "desktop")} for kind in kinds}
+    me().choose(sound=sound, desktop="desktop" in form, desktop_words="desktop_words" in form, notices=chosen)
+    auth.told(_("Saved."))
+    return redirect(url_for("preferences.show"), 303)
+
+
+@pages.post("/profile/density")
+@login_required
+def set_density() -> ResponseReturnValue:
+    """Keep the density that was chosen in the menu."""
+    density = request.form.get("density", "")
+    if density in get_args(Density):
+        me().choose(density=density)
+    return "", 204
 
 
 @pages.post("/profile/language")
@@ -135,6 +199,15 @@ def _referring_path() -> str:
 
 
 def _page(form: ProfileForm) -> str:
+    chosen = me().settings
+    undo = "" if chosen.undo_seconds is None else str(chosen.undo_seconds)
     return render_template(
-        "preferences/show.html", form=form, sessions=UserSession.of_user(me()), here=auth.current_session()
+        "preferences/show.html",
+        form=form,
+        work=WorkForm(formdata=None, density=chosen.density, shortcuts=chosen.shortcuts, undo=undo),
+        chosen=chosen,
+        kinds=[(name, words, chosen.choice(name)) for name, _kinds, words in notice_words.CHOICES],
+        absence=planned(me()),
+        sessions=UserSession.of_user(me()),
+        here=auth.current_session(),
     )

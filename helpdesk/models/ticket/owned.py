@@ -54,15 +54,25 @@ class Owned(TicketCore):
         with self.changing(by, Released(self.owner_id, cause, away_since.isoformat() if away_since else None)):
             self._belong_to(None)
 
-    def hand_over(self, by: Actor, to: User, reason: str | None = None, passed_over: int | None = None) -> None:
-        """Make `to` the owner, without asking them. Rights of `to` in the queue are the caller's to check."""
+    def hand_over(
+        self,
+        by: Actor,
+        to: User,
+        reason: str | None = None,
+        passed_over: int | None = None,
+        cause: str | None = None,
+    ) -> None:
+        """Make `to` the owner, without asking them. Rights of `to` in the queue are the caller's to check.
+
+        `cause` says why the system did it, see `HandedOver`.
+        """
         if not to.active:
             raise Refused(_("%(name)s does not work here any more.", name=to.name))
         if self.kind == Kind.FINISHED:
             raise Refused(_("This ticket is finished and stays with its owner."))
         if to.id == self.owner_id:
             return
-        with self.changing(by, HandedOver(self.owner_id, to.id, reason, passed_over)):
+        with self.changing(by, HandedOver(self.owner_id, to.id, reason, passed_over, cause)):
             self._belong_to(to, clock.now())
             if self.state == State.NEW:
                 self.state = State.OPEN

@@ -21,15 +21,16 @@
 
   // A signed-in person's choice comes with the page and holds in every browser; before that this browser's own.
   let theme = root.dataset.chosenTheme || recall("theme", "system");
-  const tell = (choice) => {
-    if (!root.dataset.themeUrl) return;
-    fetch(root.dataset.themeUrl, {
+  const tell = (name, choice) => {
+    const url = root.dataset[`${name}Url`];
+    if (!url) return;
+    fetch(url, {
       method: "POST",
       headers: { "X-CSRFToken": document.querySelector('meta[name="csrf-token"]').content },
-      body: new URLSearchParams({ theme: choice }),
+      body: new URLSearchParams({ [name]: choice }),
     }).catch(() => {}); // without a connection the choice lasts in this browser
   };
-  let density = recall("density", "comfortable");
+  let density = root.dataset.density || recall("density", "comfortable");
   let rail = recall("rail", "wide");
 
   const apply = () => {
@@ -52,9 +53,12 @@
     if (!button) return;
     if (button.dataset.themeChoice) {
       keep("theme", (theme = button.dataset.themeChoice));
-      tell(theme);
+      tell("theme", theme);
     }
-    if (button.dataset.densityChoice) keep("density", (density = button.dataset.densityChoice));
+    if (button.dataset.densityChoice) {
+      keep("density", (density = button.dataset.densityChoice));
+      tell("density", density);
+    }
     if ("foldRail" in button.dataset) keep("rail", (rail = rail === "narrow" ? "wide" : "narrow"));
     apply();
   });
