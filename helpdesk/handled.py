@@ -7,6 +7,7 @@ came later stays unread.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, exists, func, or_, select, text, update
@@ -248,7 +249,8 @@ def _follow(tickets: Collection[Ticket], delta: int) -> None:
     recount_unread([ticket.id for ticket in tickets])
     if delta:
         Tally.add(*EVERYWHERE, delta)
-    live.touch(*(f"ticket:{ticket.id}" for ticket in tickets), *{f"queue:{ticket.queue_id}" for ticket in tickets})
+    topics = ((f"ticket:{one.id}", f"queue:{one.queue_id}", f"customer:{one.customer_id}") for one in tickets)
+    live.touch(*chain.from_iterable(topics))
 
 
 __all__ = [

@@ -10,6 +10,7 @@ from sqlalchemy import select, text
 from helpdesk.db import Base, db
 from helpdesk.models import (
     ApiToken,
+    BulkAct,
     Calendar,
     CalendarVersion,
     CannedReply,
@@ -130,6 +131,7 @@ def scene(app: Any, session: Any, make: Any, cast: Any, monkeypatch: Any) -> Any
         "session_id": sign_in(app, cast.ann).session_id,
         "event_id": 987654,
         "token_id": token.id,
+        "bulk_id": make.add(BulkAct(user_id=cast.ann.id, key="made-up", act="release")).id,
         "view_id": make.add(SavedView(user_id=cast.ann.id, name="Мои срочные")).id,
         "webhook_id": webhook.id,
         "delivery_id": delivery.id,
@@ -145,6 +147,7 @@ def scene(app: Any, session: Any, make: Any, cast: Any, monkeypatch: Any) -> Any
         "blocked_id": 987654,
         "rule_id": 987654,
         "merge_id": 987654,
+        "handling_id": 987654,
         "draft_id": 987654,
         "opening": "mail",
         "key": "refusal",

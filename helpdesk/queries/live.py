@@ -29,6 +29,9 @@ def allowed(user: User, wanted: Topics) -> Topics:
     if tickets:
         rows = db.session.scalars(select(Ticket.id).where(Ticket.id.in_(tickets), visible(user)))
         found |= {f"{kind}:{id_}" for id_ in rows for kind in ("ticket", "viewers")} & wanted
+    if ids["customer"]:
+        theirs = select(Ticket.customer_id).where(Ticket.customer_id.in_(ids["customer"]), visible(user)).distinct()
+        found |= {f"customer:{id_}" for id_ in db.session.scalars(theirs)}
     return frozenset(found)
 
 
@@ -57,7 +60,7 @@ def stored_versions(topics: Iterable[str]) -> dict[str, int]:
 
 def _by_kind(topics: Topics) -> dict[str, list[int]]:
     """Ids of topics like `queue:3` by kind; whatever does not look like that is left out."""
-    ids: dict[str, list[int]] = {"queue": [], "ticket": [], "viewers": [], "user": []}
+    ids: dict[str, list[int]] = {"queue": [], "ticket": [], "viewers": [], "user": [], "customer": []}
     for topic in topics:
         kind, _, number = topic.partition(":")
         if kind in ids and number.isdecimal() and len(number) < 19:

@@ -103,6 +103,13 @@ def init_app(app: Flask) -> None:
             _l("Reasons to be away, and how much one person may have at once."),
         ),
         manages(
+            "handled.everything",
+            _l("Mark everything as handled"),
+            "checks",
+            "work",
+            _l("Unread marks of the whole company go at once; it can be undone for an hour."),
+        ),
+        manages(
             "api_admin.index",
             _l("API and webhooks"),
             "api",

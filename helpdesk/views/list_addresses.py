@@ -43,6 +43,8 @@ def list_address(key: str, **more: Any) -> str:
         return url_for("queues.show", queue_id=int(rest[0]), view=view, **more)
     if kind == "view" and rest and rest[0].isdecimal():
         return url_for("ticket_lists.of_view", view_id=int(rest[0]), **more)
+    if kind == "people" and len(rest) == 1:
+        return url_for("people_list.show", tab=rest[0], **more)
     if key == ALL:
         return url_for("ticket_lists.all_tickets", **more)
     named: dict[str, Any] = {"in": key, **more}

@@ -14,7 +14,7 @@ from helpdesk.permissions import queue_ids
 from helpdesk.queries import saved_views
 from helpdesk.queries.lists import seen_by
 from helpdesk.queries.narrowing import NOTHING, Narrowing, read_narrowing
-from helpdesk.views import desk_lists, shapes
+from helpdesk.views import desk_lists, people_list, shapes
 from helpdesk.views.desk_lists import FIRST_ROWS, ListPane, list_kind
 from helpdesk.views.list_addresses import (
     ALL,
@@ -75,6 +75,8 @@ def narrowed(rest: list[str], after: str | None) -> ListPane:
             return all_tickets(inner, after, narrowing)
         case "queue":
             return desk_lists.of_one_queue(inner, after, narrowing)
+        case "people":
+            return people_list.people(inner, after, narrowing)
         case _:
             raise NotFound(_("There is no such list."))
 

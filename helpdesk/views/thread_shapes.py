@@ -15,7 +15,7 @@ from flask_babel import format_date, get_timezone
 from flask_babel import gettext as _
 from flask_login import current_user
 
-from helpdesk import clock, picture_marks, words
+from helpdesk import client_events, clock, picture_marks, words
 from helpdesk.colleagues import added_sentence, marked
 from helpdesk.history import tell
 from helpdesk.models import Attachment, Event, Message, MessageKind, OutboxItem, Ticket
@@ -206,6 +206,9 @@ def message(item: Message, outbox: OutboxItem | None, may_work: bool, also_to: S
     pictures = {file.content_id: file.name for file in item.attachments if file.content_id}
     text = retold(item.text) if item.kind == MessageKind.SYSTEM else picture_marks.named(item.text.strip(), pictures)
     visible = picture_marks.named(item.visible_text.strip(), pictures)
+    mark = "phone" if item.nature in {"call", "missed-call"} else ""
+    if item.kind == MessageKind.EVENT:
+        text, mark = client_events.sentence(item.facts), client_events.icon(item.facts)
     mentions, added = item.facts.get(MENTIONS), added_sentence(author_name(item), item.facts.get(ADDED, []))
     if mentions:
         text = visible = marked(text, mentions)
@@ -217,7 +220,7 @@ def message(item: Message, outbox: OutboxItem | None, may_work: bool, also_to: S
         "author_name": author_name(item),
         "at": item.at,
         "text": text,
-        "icon": "phone" if item.nature in {"call", "missed-call"} else "user-plus" if added else "",
+        "icon": mark or ("user-plus" if added else ""),
         "added": added,
         "reply_text": visible,
         "is_long": is_long(visible or text),

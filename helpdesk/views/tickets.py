@@ -6,9 +6,11 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
+from sqlalchemy import select
 
 from helpdesk import clock, permissions
 from helpdesk.colleagues import absences_of
+from helpdesk.db import db
 from helpdesk.errors import NotFound
 from helpdesk.history import tell
 from helpdesk.models import MessageKind, Right, Ticket
@@ -21,8 +23,9 @@ from helpdesk.queries.counters import count_of
 from helpdesk.queries.line import position
 from helpdesk.queries.tasks import of_ticket
 from helpdesk.shell import url_if
-from helpdesk.views import card_shapes, fact_shapes, shapes, thread_shapes
+from helpdesk.views import card_shapes, fact_shapes, link_shapes, shapes, thread_shapes
 from helpdesk.views.colleagues import shape as person_shape
+from helpdesk.views.customer_values import values_of
 from helpdesk.views.composing import composer, participants
 from helpdesk.views.desk_lists import MINE, pane_context
 from helpdesk.views.handled import handled_context
@@ -42,7 +45,7 @@ def by_number(number: str) -> ResponseReturnValue:
     ticket = find_by_number(number, permissions.visible(current_user))
     if ticket is None:
         raise NotFound(_("There is no such ticket."))
-    if ticket.shown_on_id is not None:  # the number of a merged ticket leads where its messages are, if they may go there
+    if ticket.shown_on_id is not None:  # the number of a merged ticket leads on, for those who may see where
         leads = db.session.scalar(
             select(Ticket.id).where(Ticket.id == ticket.shown_on_id, permissions.visible(current_user))
         )
@@ -225,6 +228,7 @@ def card_context(ticket: Ticket, works: bool) -> dict[str, Any]:
         "colleagues": [person_shape(person, out.get(person.id)) for person in people],
         "ticket": shapes.ticket_bar(ticket, clock.now()),
         "customer": shapes.customer_card(customer),
+        "customer_values": values_of(customer),
         "participants": [
             {"address": part.address, "name": part.name, "role": role_name(part.role)} for part in participants(ticket)
         ],

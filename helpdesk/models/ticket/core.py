@@ -127,7 +127,7 @@ class TicketCore:
             tell_watchers(self, by, fact)
         keep_promises(self, stand_before, is_new)
         topics = {f"ticket:{self.id}", f"ticket:{self.shown_on_id or self.id}"}
-        topics |= {f"queue:{queue_before}", f"queue:{self.queue_id}"}
+        topics |= {f"queue:{queue_before}", f"queue:{self.queue_id}", f"customer:{self.customer_id}"}
         topics |= {f"user:{owner}" for owner in (owner_before, self.owner_id) if owner is not None}
         live.touch(*topics)
 

@@ -26,4 +26,5 @@ import "./notices.js";
 import "./handled.js";
 import "./list.js";
 import "./list_head.js";
+import "./choose.js";
 import "./live.js";
