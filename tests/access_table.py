@@ -431,6 +431,8 @@ ROWS: dict[str, Row] = {
     "POST /admin/handled": ADMINISTRATOR,
     "POST /admin/handled/<int:handling_id>/undoing": Row(Access.ADMINISTRATOR, absent=True),
     "GET /people-list": SIGNED_IN,
+    "GET /customers/<int:customer_id>/values/<value_name>": SIGNED_IN,
+    "POST /customers/<int:customer_id>/values/<value_name>": SIGNED_IN,
     "GET /customers/<int:customer_id>/edit": Row(Access.SIGNED_IN, absent=True),
     "GET /customers/<int:customer_id>/merge": Row(Access.SIGNED_IN, absent=True),
     "POST /customers/<int:customer_id>/merges": Row(Access.SIGNED_IN, absent=True),

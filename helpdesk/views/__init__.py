@@ -16,6 +16,7 @@ NOUNS = (
     "colleagues",
     "commands",
     "customer_texts",
+    "customer_values",
     "customers",
     "dialogs",
     "drafts",

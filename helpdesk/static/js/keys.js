@@ -7,6 +7,7 @@
 // dictates or types with aids may switch single characters off: <html data-shortcuts="off">.
 import { matchKeybindingPress, parseKeybinding } from "tinykeys";
 import { nextPane } from "./pane_focus.js";
+import { toast } from "./toasts.js";
 import { visit } from "./workspace.js";
 
 const TYPING = "input:not([type=checkbox]):not([type=radio]):not([type=button]):not([type=submit]), textarea, select, [contenteditable], .ts-control";
@@ -154,4 +155,8 @@ document.addEventListener("click", (event) => {
   if (!event.target.closest('[data-dialog="keys-dialog"]')) return;
   event.preventDefault();
   import("./keys_sheet.js").then(({ fill }) => fill(document.getElementById("keys-dialog")));
+});
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-open-commands]")) import("./commands.js").then(({ open }) => open(), () => toast("offline"));
 });
