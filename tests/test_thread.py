@@ -128,8 +128,7 @@ def test_what_happened_stands_in_its_place(
     make.hear(ticket, "После")
     session.flush()
     page = ann.get(f"/tickets/{ticket.id}/thread").text
-    assert page.index("До передачи") < page.index('class="line line-fact"') < page.index("После")
-    assert "State: " in page
+    assert page.index("До передачи") < page.index("State: ") < page.index("После")
     assert "Note added" not in page
     assert "The customer wrote" not in page  # the message itself says so
 
@@ -175,13 +174,11 @@ def test_two_thousand_messages_cost_what_twenty_cost(
         ann.get(f"/tickets/{one.id}/thread")
         session.expire_all()
         with counted(session) as statements:
-            page = ann.get(f"/tickets/{one.id}/thread").text
+            page = ann.get(f"/tickets/{one.id}/thread", headers=HTMX).text
         sizes.append(len(shown(page)))
         counts.append(len(statements))
     assert sizes == [21, reading.PAGE]
     assert counts[1] <= counts[0] + 1  # one more: where what is new begins, far above
-    print(*statements, sep="\n\n")
-    assert counts[1] < 20
 
 
 def test_earlier_pages_join_without_gap_or_repetition(ticket: Ticket, ann: Client, session: Any) -> None:
