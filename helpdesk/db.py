@@ -136,6 +136,7 @@ def _forget_work(session: Session, previous: Any) -> None:
     if not previous.nested:
         session.info.pop("after_commit", None)
         session.info.pop("before_commit", None)
+        session.info.pop("live_topics", None)  # or the next change of this session would wait for a commit that is gone
         _end(session)
 
 

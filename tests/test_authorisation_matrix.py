@@ -127,6 +127,7 @@ def scene(app: Any, session: Any, make: Any, cast: Any, monkeypatch: Any) -> Any
         "project_id": cast.support.project_id,
         "text_id": answer.id,
         "list_name": "reason",
+        "value_name": "note",
         "field_id": field.id,
         "session_id": sign_in(app, cast.ann).session_id,
         "event_id": 987654,

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 NOUNS = (
+    "bulk",
     "channels",
     "claims",
     "hooks",

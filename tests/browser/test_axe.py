@@ -65,6 +65,7 @@ def values(world: World) -> dict[str, Any]:
         "project_id": ids["project"],
         "text_id": ids["canned"],
         "list_name": "category",
+        "value_name": "note",
         "field_id": 1,
         "organisation_id": ids["organisation"],
         "merge_id": 1,
