@@ -112,7 +112,7 @@ function exchange(came) {
 function markRail(path) {
   railPath = path || railPath;
   for (const link of document.querySelectorAll(".rail-link")) {
-    if (new URL(link.href).pathname === railPath) link.setAttribute("aria-current", "page");
+    if (link.pathname === railPath) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
 }
