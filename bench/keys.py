@@ -18,6 +18,7 @@ from bench.measure import percentile
 from bench.parts import told
 from bench.results import keep
 from bench.screen import Act, Travelled, Typist, chromium, first_load, signed_in
+from bench.server_cost import Cost, costs
 from bench.stage import Stage
 
 AIM_MS, AIM_CLS, AIM_KB = 100, 0.02, 200
@@ -39,7 +40,8 @@ class Keys:
         """Every act, after a first one each that warms everything up."""
         kinds: dict[str, Callable[[int], Act]] = {
             "move in the list (j, k)": self._move,
-            "open a ticket (Enter)": self._open,
+            "open a ticket at once (Enter)": self._open,
+            "open a ticket after a look (j, Enter)": self._open_after_a_look,
             "switch the queue (Enter on it)": self._switch,
             "take the next one (n)": self._next,
         }
@@ -71,6 +73,12 @@ class Keys:
 
     def _open(self, number: int) -> Act:
         href = self._focus_row(number)
+        return self.typist.measure("Enter", "ticket", href.partition("/tickets/")[2].partition("?")[0])
+
+    def _open_after_a_look(self, number: int) -> Act:
+        """As people do: the row has the focus for a moment before it is opened."""
+        href = self._focus_row(number + 3)
+        self.page.wait_for_timeout(400)
         return self.typist.measure("Enter", "ticket", href.partition("/tickets/")[2].partition("?")[0])
 
     def _switch(self, number: int) -> Act:
@@ -132,6 +140,28 @@ def new_mail(stage: Stage, queue_id: int, number: int, ticket_id: int | None = N
         ticket.hear(message, "human", message.at)
 
 
+def server_costs(stage: Stage, queues: list[int]) -> list[Cost]:
+    """What the pages behind the keys cost without a browser."""
+    with stage.connect() as connection:
+        query = b"SELECT id, queue_id FROM tickets WHERE kind = 'active' AND owner_id IS NULL ORDER BY id DESC LIMIT 60"
+        tickets = connection.execute(query).fetchall()
+    def ticket(number: int) -> str:
+        return f"/tickets/{tickets[number][0]}"
+
+    def list_of(number: int) -> str:
+        return f"queue:{tickets[number][1]}"
+
+    paths: dict[str, Callable[[int], tuple[str, str]]] = {
+        "ticket beside its list": lambda n: (f"{ticket(n)}?in={list_of(n)}", list_of(n)),
+        "ticket and its list": lambda n: (f"{ticket(n)}?in={list_of(n)}", ""),
+        "queue": lambda n: (f"/queues/{queues[n % len(queues)]}", ""),
+        "thread fragment": lambda n: (f"{ticket(n)}/thread", ""),
+        "bar fragment": lambda n: (f"{ticket(n)}/bar", ""),
+        "card fragment": lambda n: (f"{ticket(n)}/card", ""),
+    }
+    return costs(stage, paths)
+
+
 def line(name: str, acts: list[Act]) -> str:
     """One act as a line: its times, and of what the middle one consists."""
     times = [act.ms for act in acts]
@@ -143,17 +173,26 @@ def line(name: str, acts: list[Act]) -> str:
         made_of = "  ".join(f"{part} {value:.0f}" for part, value in middle.items())
         made_of += f"  {statistics.median(one['bytes'] for one in parts) / 1000:.0f} kB, {parts[0]['kind']}"
     p95 = percentile(times, 0.95)
+    made_of += "  | " + " ".join(
+        f"{name} {statistics.median(act.work.get(name, 0) for act in acts):.0f}"
+        for name in ("script", "style", "layout")
+    )
     mark = "" if p95 < AIM_MS else "  OVER"
-    return f"{name:32} {percentile(times, 0.5):6.0f} {p95:6.0f} {max(times):6.0f} ms{mark:7} {len(times):4}   {made_of}"
+    return f"{name:38} {percentile(times, 0.5):6.0f} {p95:6.0f} {max(times):6.0f} ms{mark:7} {len(times):4}   {made_of}"
 
 
-def report(taken: dict[str, list[Act]], jumped: dict[str, Any], weight: Travelled) -> list[str]:
+def report(taken: dict[str, list[Act]], jumped: dict[str, Any], weight: Travelled, cost: list[Cost]) -> list[str]:
     """All figures as lines."""
-    head = f"{'from the key to what is painted':32} {'p50':>6} {'p95':>6} {'max':>6}"
+    head = f"{'from the key to what is painted':38} {'p50':>6} {'p95':>6} {'max':>6}"
     lines = [f"{head}            acts   of the middle one"]
     lines += [line(name, acts) for name, acts in taken.items()]
     nexts = taken.get("take the next one (n)", [])
     lines.append(f"composer had the focus after {sum(act.focused for act in nexts)} of {len(nexts)} takings")
+    lines += [
+        f"server alone: {one.name:32} {one.processor_ms:5.1f} ms of processor, {one.statements:2} statements,"
+        f" {one.kilobytes:.0f} kB" + ("" if one.status == 200 else f" STATUS {one.status}")
+        for one in cost
+    ]
     over = "OVER" if jumped["cls"] >= AIM_CLS else "within"
     lines.append(
         f"layout shift while mail comes in: {jumped['cls']:.4f} in {jumped['shifts']} shifts, {over} {AIM_CLS};"
@@ -161,7 +200,9 @@ def report(taken: dict[str, list[Act]], jumped: dict[str, Any], weight: Travelle
     )
     kinds = ", ".join(f"{kind} {size:.0f}" for kind, size in sorted(weight.packed.items(), key=lambda one: -one[1]))
     over = "OVER" if weight.kilobytes >= AIM_KB else "within"
-    lines.append(f"first visit: {weight.kilobytes:.0f} kB gz in {weight.files} files, {over} {AIM_KB} ({kinds})")
+    lines.append(f"first visit: {weight.kilobytes:.0f} kB gz in {len(weight.files)} files, {over} {AIM_KB} ({kinds})")
+    heavy = sorted(weight.files.items(), key=lambda one: -one[1])[:12]
+    lines.append("  the heaviest: " + ", ".join(f"{name} {size:.0f}" for name, size in heavy))
     return lines
 
 
@@ -174,13 +215,15 @@ def measure(tickets: int, acts: int) -> tuple[list[str], dict[str, Any]]:
             keys = Keys(stage, context.new_page(), acts)
             taken = told("keys", keys.all)
             jumped = told("live updates", lambda: jumps(stage, keys.page, keys.queues[2], 24))
+            cost = told("server alone", lambda: server_costs(stage, keys.queues))
             weight = told("first visit", lambda: first_load(context, f"/queues/{keys.queues[0]}"))
     facts = {
         "keys": {name: [vars(act) for act in done] for name, done in taken.items()},
         "layout_shift": jumped,
         "first_load": vars(weight),
+        "server": [vars(one) for one in cost],
     }
-    return report(taken, jumped, weight), facts
+    return report(taken, jumped, weight, cost), facts
 
 
 def main() -> None:

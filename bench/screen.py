@@ -22,18 +22,23 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 RUSSIAN = dict(zip("qwertyuiopasdfghjklzxcvbnm", "йцукенгшщзфывапролдячсмить", strict=True))
 NAMED_KEYS = {"Enter": 13, "Escape": 27, "Tab": 9, "ArrowUp": 38, "ArrowDown": 40}
 PATIENCE = 20_000  # ms
+WORK = {"ScriptDuration": "script", "RecalcStyleDuration": "style", "LayoutDuration": "layout"}
 
 STOPWATCH = (Path(__file__).parent / "stopwatch.js").read_text(encoding="utf-8")
 
 
 @dataclass
 class Act:
-    """One act that was measured, in milliseconds, and of what it consists."""
+    """One act that was measured, in milliseconds, and of what it consists.
+
+    `parts` are stretches of time one after another; `work` is what the page's main thread did meanwhile.
+    """
 
     ms: float
     paint: float
     focused: bool
     parts: dict[str, Any] = field(default_factory=dict)
+    work: dict[str, float] = field(default_factory=dict)
 
 
 class Typist:
@@ -42,6 +47,7 @@ class Typist:
     def __init__(self, page: Page, layout: str = "latin") -> None:
         self.page, self.layout = page, layout
         self.devtools = page.context.new_cdp_session(page)
+        self.devtools.send("Performance.enable")
 
     def press(self, key: str, shift: bool = False) -> None:
         """Press and release a physical key: a Latin letter, or a name such as Enter."""
@@ -60,10 +66,17 @@ class Typist:
     def measure(self, key: str, kind: str, value: str, shift: bool = False) -> Act:
         """Press a key and wait until the page shows what is expected: see `there` in the stopwatch."""
         self.page.evaluate("([kind, value]) => window.__expect(kind, value)", [kind, value])
+        before = self._work()
         self.press(key, shift)
         self.page.wait_for_function("() => window.__measured", timeout=PATIENCE)
         told = self.page.evaluate("() => window.__measured")
-        return Act(told["ms"], told["paint"], told["focused"], told["parts"] or {})
+        work = {name: spent - before[name] for name, spent in self._work().items()}
+        return Act(told["ms"], told["paint"], told["focused"], told["parts"] or {}, work)
+
+    def _work(self) -> dict[str, float]:
+        """Milliseconds that the main thread has spent so far, by kind of work."""
+        told = self.devtools.send("Performance.getMetrics")["metrics"]
+        return {WORK[one["name"]]: one["value"] * 1000 for one in told if one["name"] in WORK}
 
 
 @contextlib.contextmanager
@@ -98,7 +111,7 @@ class Travelled:
 
     sent: dict[str, float]
     packed: dict[str, float]
-    files: int
+    files: dict[str, float]  # packed kB by name
 
     @property
     def kilobytes(self) -> float:
@@ -126,12 +139,15 @@ def first_load(context: BrowserContext, path: str) -> Travelled:
     page.wait_for_timeout(1500)
     sent: dict[str, float] = {}
     packed: dict[str, float] = {}
+    files: dict[str, float] = {}
     for key, size in sizes.items():
-        kind, _url, encoded = kinds.get(key, ("Other", "", True))
+        kind, url, encoded = kinds.get(key, ("Other", "", True))
+        small = (size if encoded else _packed(devtools, key)) / 1000
         sent[kind] = sent.get(kind, 0) + size / 1000
-        packed[kind] = packed.get(kind, 0) + (size if encoded else _packed(devtools, key)) / 1000
+        packed[kind] = packed.get(kind, 0) + small
+        files[url.partition("?")[0].rpartition("/static/")[2]] = small
     page.close()
-    return Travelled(sent, packed, len(sizes))
+    return Travelled(sent, packed, files)
 
 
 def _packed(devtools: Any, request_id: str) -> int:
