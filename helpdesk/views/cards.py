@@ -13,6 +13,7 @@ from helpdesk.queries.counters import count_of
 from helpdesk.queries.customers import get_customer, tickets_of
 from helpdesk.queries.tasks import of_customer
 from helpdesk.views import shapes
+from helpdesk.views.customer_values import values_of
 from helpdesk.views.tasks import card as task_card
 from helpdesk.views.thread_shapes import attachment
 
@@ -35,6 +36,7 @@ def show(customer_id: int) -> ResponseReturnValue:
     return render_template(
         "customers/_large_card.html",
         customer=shapes.customer_card(customer),
+        customer_values=values_of(customer),
         known_since=customer.created_at,
         page_url=url_for("customers.show", customer_id=customer.id),
         rows=[shapes.row(item, now) for item in found.rows],

@@ -16,10 +16,14 @@ from helpdesk.db import db
 from helpdesk.errors import Conflict, Forbidden, NotFound, Refused
 from helpdesk.models import Customer, CustomerMerge, Identity, Organisation
 from helpdesk.models.customer_merge import likely_duplicates, merge_into, open_merges, undo_merge
+from helpdesk.models.definitions import definitions
 from helpdesk.queries.customers import TicketPage, get_customer, list_customers, present_customer, tickets_of
 from helpdesk.queries.search import find_customers, read_older_than
 from helpdesk.queries.tasks import of_customer
 from helpdesk.views import shapes
+from helpdesk.views.customer_values import PLACES, organisation_named, values_of
+from helpdesk.views.fact_shapes import own_field
+from helpdesk.views.states import typed_fields
 from helpdesk.views.tasks import card as task_card
 
 pages = Blueprint("customers", __name__)
@@ -58,6 +62,7 @@ def show(customer_id: int) -> ResponseReturnValue:
     return render_template(
         "customers/show.html",
         customer=customer,
+        customer_values=values_of(customer),
         identities=[_reach(identity) for identity in customer.identities],
         merges=open_merges(customer),
         duplicates=likely_duplicates(customer),
@@ -99,7 +104,7 @@ def _reach(identity: Identity) -> dict[str, Any]:
 @pages.get("/customers/<int:customer_id>/edit")
 @login_required
 def edit(customer_id: int) -> ResponseReturnValue:
-    """The form with name, organisation and note."""
+    """The form with all that is known but addresses."""
     customer = present_customer(customer_id)
     organisation = customer.organisation.name if customer.organisation else ""
     given = {"name": customer.name, "note": customer.note, "language": customer.language or ""}
@@ -112,28 +117,20 @@ def save(customer_id: int) -> ResponseReturnValue:
     """Take what the form says; what was typed is kept where it cannot be."""
     customer = present_customer(customer_id, lock=True)
     given = {name: request.form.get(name, "") for name in ("name", "note", "organisation", "language")}
-    version = request.form.get("version", 0, type=int)
+    version, own = request.form.get("version", 0, type=int), typed_fields()
     try:
-        customer.edit(current_user, given["name"], given["note"], _organisation(given["organisation"]), version)
+        customer.edit(current_user, given["name"], given["note"], organisation_named(given["organisation"]), version)
         if "language" in request.form:
             customer.prefer_language(current_user, given["language"] if given["language"] in LANGUAGES else None)
+        customer.set_fields(me(), own)
     except (Refused, Conflict) as refusal:
         db.session.rollback()
-        return _form(get_customer(customer_id), given, refusal.message), refusal.status
+        return _form(get_customer(customer_id), given, refusal.message, own), refusal.status
     return back_to(customer)
 
 
-def _organisation(name: str) -> Organisation | None:
-    name = " ".join(name.split())
-    if not name:
-        return None
-    found = db.session.scalar(select(Organisation).where(func.lower(Organisation.name) == name.lower()))
-    if found is None:
-        raise Refused(_("There is no organisation “%(name)s”. A supervisor can add it.", name=name[:100]))
-    return found
-
-
-def _form(customer: Customer, given: dict[str, str], fault: str = "") -> str:
+def _form(customer: Customer, given: dict[str, str], fault: str = "", own: dict[str, Any] | None = None) -> str:
+    values = {**customer.fields, **(own or {})}
     organisations = select(Organisation.name).order_by(func.sort_key(Organisation.name)).limit(200)
     return render_template(
         "customers/edit.html",
@@ -142,6 +139,7 @@ def _form(customer: Customer, given: dict[str, str], fault: str = "") -> str:
         fault=fault,
         organisations=list(db.session.scalars(organisations)),
         languages=LANGUAGES,
+        rows=[own_field(field, values.get(field.key)) for field in definitions().of_customer()],
     )
 
 
@@ -152,8 +150,29 @@ def add_identity(customer_id: int) -> ResponseReturnValue:
     customer = present_customer(customer_id, lock=True)
     value = request.form.get("value", "")[:400]
     namespace = addresses.PHONE if addresses.looks_like_phone(value) else addresses.EMAIL
-    customer.add_identity(current_user, namespace, value, shared="shared" in request.form)
-    return back_to(customer)
+    in_place = "HX-Request" in request.headers
+    try:
+        customer.add_identity(me(), namespace, value, shared="shared" in request.form)
+    except (Refused, Conflict) as refusal:
+        if not in_place:
+            raise
+        db.session.rollback()
+        return _reach_part(get_customer(customer_id), value, refusal), refusal.status
+    return _reach_part(customer) if in_place else back_to(customer)
+
+
+def _reach_part(customer: Customer, typed: str = "", refusal: Refused | Conflict | None = None) -> str:
+    """The addresses as the card shows them; after a refusal with what was typed, why, and who has the address."""
+    other = db.session.get(Customer, refusal.details["customer"]) if refusal and "customer" in refusal.details else None
+    at = request.form.get("at", "card")
+    return render_template(
+        "customers/_identities.html",
+        customer=shapes.customer_card(customer),
+        at=at if at in PLACES else "card",
+        typed=typed,
+        fault=refusal.message if refusal else "",
+        taken_by={"name": other.name} if other else None,
+    )
 
 
 @pages.post("/customers/<int:customer_id>/identities/<int:identity_id>/removal")

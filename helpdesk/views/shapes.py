@@ -139,6 +139,7 @@ def actions(ticket: Ticket, may_work: bool, may_supervise: bool) -> dict[str, st
 def customer_card(customer: Customer) -> dict[str, Any]:
     """The customer as the card shows them; reads their identities and organisation."""
     return {
+        "id": customer.id,
         "name": customer.name,
         "url": url_if("customers.show", customer_id=customer.id),
         "organisation": {"name": customer.organisation.name} if customer.organisation else None,

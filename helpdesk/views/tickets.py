@@ -25,8 +25,8 @@ from helpdesk.queries.tasks import of_ticket
 from helpdesk.shell import url_if
 from helpdesk.views import card_shapes, fact_shapes, link_shapes, shapes, thread_shapes
 from helpdesk.views.colleagues import shape as person_shape
-from helpdesk.views.customer_values import values_of
 from helpdesk.views.composing import composer, participants
+from helpdesk.views.customer_values import values_of
 from helpdesk.views.desk_lists import MINE, pane_context
 from helpdesk.views.handled import handled_context
 from helpdesk.views.promise_shapes import panel
