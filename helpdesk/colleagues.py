@@ -40,6 +40,12 @@ def offered(ticket: Ticket, by: User) -> list[tuple[User, bool]]:
     return [(user, works) for user, works in rows]
 
 
+def everybody_but(user: User) -> list[User]:
+    """All others who work here, in alphabetical order."""
+    query = select(User).where(User.active, ~User.system, User.id != user.id)
+    return list(db.session.scalars(query.order_by(func.sort_key(User.name), User.id).limit(MOST_OFFERED)))
+
+
 def groups() -> list[Group]:
     """The teams that can be named, in alphabetical order."""
     return list(db.session.scalars(select(Group).order_by(func.sort_key(Group.name), Group.id).limit(MOST_OFFERED)))
@@ -178,6 +184,7 @@ __all__ = [
     "Named",
     "absences_of",
     "added_sentence",
+    "everybody_but",
     "find_named",
     "groups",
     "marked",

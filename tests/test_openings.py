@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from helpdesk.models import Channel, Customer, Message, OutboxItem, Participant, State, Ticket
+from helpdesk.models import Channel, Customer, Message, OutboxItem, Participant, State, Ticket, TicketPerson
 from tests.clients import Client, sign_in
 
 
@@ -139,3 +139,28 @@ def test_channels_are_put_in_order(session: Any, cast: Any, make: Any, app: Any)
     assert order[0] == second.id
     third = make.channel(cast.support)
     assert session.scalars(select(Channel.id).order_by(Channel.position, Channel.id)).all()[-1] == third.id
+
+
+def test_colleagues_are_brought_along_by_who_works_in_the_queue(app, cast, make, session):
+    ann = sign_in(app, cast.ann)
+    assert 'name="takes_part" value="1" checked' in ann.get("/tickets/new?kind=hand").text
+    form = {
+        "who": "+380 44 123 45 67",
+        "queue_id": cast.support.id,
+        "subject": "Перезвонить",
+        "body": "Просит счёт",
+        "way": "call",
+        "direction": "in",
+        "place": "line",
+        "takes_part": "1",
+        "user_id": cast.carl.id,
+    }
+    assert ann.post("/tickets/entries", data=form).status_code == 303
+    ticket = session.scalars(select(Ticket).where(Ticket.title == "Перезвонить")).one()
+    people = select(TicketPerson.user_id).where(TicketPerson.ticket_id == ticket.id)
+    assert set(session.scalars(people)) == {cast.ann.id, cast.carl.id}
+    reader = make.user("Reader")
+    make.allow(make.group("Readers", reader), cast.support, "see")
+    refused = sign_in(app, reader).post("/tickets/entries", data=form | {"subject": "Другое", "anyway": "1"})
+    assert refused.status_code == 422
+    assert session.scalar(select(Ticket.id).where(Ticket.title == "Другое")) is None

@@ -7,20 +7,16 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import login_required
-from sqlalchemy import func, select
 
 from helpdesk import absences, auth, clock
 from helpdesk.auth import me
-from helpdesk.colleagues import absences_of
 from helpdesk.db import db
 from helpdesk.errors import Refused
 from helpdesk.models import User
 from helpdesk.models.absence import MOST_WORDS, be_out, end, planned
-from helpdesk.views.colleagues import shape
+from helpdesk.views.colleagues import everybody
 
 pages = Blueprint("absences", __name__)
-
-MOST_PEOPLE = 500
 
 
 @pages.get("/profile/absence")
@@ -67,9 +63,7 @@ def _moment(name: str) -> datetime | None:
 
 
 def _page(fault: str = "") -> str:
-    others = select(User).where(User.active, ~User.system, User.id != me().id)
-    people = list(db.session.scalars(others.order_by(func.sort_key(User.name), User.id).limit(MOST_PEOPLE)))
-    out, absence, zone = absences_of(people), planned(me()), ZoneInfo(me().time_zone)
+    absence, zone = planned(me()), ZoneInfo(me().time_zone)
     given = {"from": "", "until": "", "words": "", "stand_in": ""}
     if absence is not None:
         given = {
@@ -82,7 +76,7 @@ def _page(fault: str = "") -> str:
         given |= {name: request.form.get(name, "") for name in given}
     return render_template(
         "preferences/absence.html",
-        people=[shape(user, out.get(user.id)) for user in people],
+        people=everybody(),
         absence=absence,
         given=given,
         fault=fault,

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from helpdesk import permissions, words
 from helpdesk.auth import me
-from helpdesk.colleagues import Named, absences_of, groups, offered, say_to_colleagues
+from helpdesk.colleagues import Named, absences_of, everybody_but, groups, offered, say_to_colleagues
 from helpdesk.db import db
 from helpdesk.errors import NotFound
 from helpdesk.forms import chosen_ids, whole
@@ -77,6 +77,13 @@ def people_to_choose(ticket: Ticket) -> list[dict[str, Any]]:
     rows = offered(ticket, me())
     out = absences_of([user for user, _works in rows])
     return [shape(user, out.get(user.id)) | {"works": works} for user, works in rows]
+
+
+def everybody() -> list[dict[str, Any]]:
+    """All my colleagues, as lists show them."""
+    people = everybody_but(me())
+    out = absences_of(people)
+    return [shape(user, out.get(user.id)) for user in people]
 
 
 def shape(user: User, absence: Absence | None = None) -> dict[str, Any]:

@@ -10,11 +10,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from helpdesk import auth, clock, permissions, reminders
 from helpdesk.auth import me
-from helpdesk.colleagues import absences_of
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
 from helpdesk.models import Customer, Right, Task, Ticket, User
@@ -23,13 +22,12 @@ from helpdesk.queries import tasks as reading
 from helpdesk.queries.customers import get_customer
 from helpdesk.shell import panes_only
 from helpdesk.views import shapes
-from helpdesk.views.colleagues import shape as person_shape
+from helpdesk.views.colleagues import everybody
 
 pages = Blueprint("tasks", __name__)
 
 MORNING = 9
 TABS = ("now", "later", "done")
-MOST_PEOPLE = 500
 
 
 @pages.get("/tasks")
@@ -62,13 +60,10 @@ def due() -> ResponseReturnValue:
 def new() -> ResponseReturnValue:
     """The dialog that makes a task: "Remind me"."""
     ticket, customer = _about(request.args)
-    others = select(User).where(User.active, ~User.system, User.id != me().id)
-    people = list(db.session.scalars(others.order_by(func.sort_key(User.name), User.id).limit(MOST_PEOPLE)))
-    out = absences_of(people)
     context = {
         "ticket": ticket,
         "customer": customer,
-        "people": [person_shape(user, out.get(user.id)) for user in people],
+        "people": everybody(),
         "times": _times(),
         "title": ticket.title if ticket else "",
     }

@@ -6,17 +6,21 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
+from sqlalchemy import select
 
 from helpdesk import addresses, permissions
+from helpdesk.auth import me
+from helpdesk.colleagues import say_to_colleagues
 from helpdesk.db import db
 from helpdesk.errors import Conflict, Forbidden, Refused
 from helpdesk.files import attach, put
-from helpdesk.forms import whole
-from helpdesk.models import Attachment, Customer, Identity, Queue, Reply, Right, Ticket
+from helpdesk.forms import chosen_ids, whole
+from helpdesk.models import Attachment, Customer, Identity, Queue, Reply, Right, Ticket, User
 from helpdesk.models.idempotency import IdempotencyKey
 from helpdesk.models.writing import first_channel
 from helpdesk.opening import Entry, active_tickets, customer_for, write_down, write_first
 from helpdesk.queries.search import find_customers
+from helpdesk.views.colleagues import everybody
 from helpdesk.views.composing import addresses as typed_addresses
 from helpdesk.views.states import back_to
 from queues import fifo
@@ -68,6 +72,7 @@ def _begin(kind: str) -> ResponseReturnValue:
         if not given.get("anyway") and (active := active_tickets(current_user, customer)):
             return _page(kind, given, active=active, customer=customer), 409
         ticket = _write_mail(customer, to) if kind == MAIL else _write_entry(customer)
+        _bring_colleagues(ticket)
         db.session.flush()
     except (Refused, Conflict, Forbidden) as refusal:
         db.session.rollback()
@@ -97,6 +102,17 @@ def _write_entry(customer: Customer) -> Ticket:
     queue = permissions.get_queue(current_user, _queue_id(), Right.WORK if own else Right.SEE)
     entry = Entry(form.get("way", ""), form.get("direction", ""), form.get("subject", ""), form.get("body", ""))
     return write_down(current_user, queue, customer, entry, own)
+
+
+def _bring_colleagues(ticket: Ticket) -> None:
+    """Let those who were chosen take part: the author where the box is ticked, and colleagues, who are told."""
+    if "takes_part" in request.form and ticket.owner_id != me().id:
+        ticket.add_person(me(), me())
+    ids = chosen_ids("user_id")
+    if not ids:
+        return
+    permissions.get_queue(me(), ticket.queue_id, Right.WORK)  # who only sees a queue lets nobody else see it
+    say_to_colleagues(ticket, me(), "", people=list(db.session.scalars(select(User).where(User.id.in_(ids)))))
 
 
 def _queue_id() -> int:
@@ -159,7 +175,16 @@ def _queues(kind: str) -> list[Queue]:
 
 def _page(kind: str, given: dict[str, str], fault: str = "", **more: Any) -> str:
     return render_template(
-        "tickets/new.html", kind=kind, given=given, fault=fault, queues=_queues(kind), **_found(kind, given), **more
+        "tickets/new.html",
+        kind=kind,
+        given=given,
+        fault=fault,
+        queues=_queues(kind),
+        colleagues=everybody(),
+        chosen=chosen_ids("user_id"),
+        takes_part="takes_part" in given or request.method == "GET",
+        **_found(kind, given),
+        **more,
     )
 
 
