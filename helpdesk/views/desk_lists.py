@@ -99,7 +99,7 @@ def pane_context(default_key: str) -> dict[str, Any]:
     shown = request.headers.get("X-List", "")
     wanted = request.args.get("in") or shown or default_key
     if wanted == shown:
-        return {"list_pane": {"key": shown, "kept": True}, "list_key": shown}
+        return {"list_pane": {"key": shown, "kept": True, "url": page_of_list()}, "list_key": shown}
     try:
         made = make_list(wanted)
     except HelpdeskError:
