@@ -38,7 +38,8 @@ def finish_from_form(ticket: Ticket) -> None:
         raise Refused(_("A ticket is closed as solved, not solved or spam."))
     reason = " ".join(request.form.get("reason", "").split())[:300] or None
     if not request.form.get("despite_children") and (children := ticket.children_text()):
-        raise Refused(_("%(children)s Finish those first, or tick that this one is finished nevertheless.", children=children))
+        what = _("Finish those first, or tick that this one is finished anyway.")
+        raise Refused(f"{children} {what}")
     if own := typed_fields():
         ticket.set_fields(current_user, own)
     ticket.finish(current_user, State(state), reason)
