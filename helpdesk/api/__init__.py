@@ -16,6 +16,7 @@ def init_app(app: "Flask") -> None:
     from helpdesk.api.reference import pages
 
     import_module("helpdesk.api.openings")  # adds to the noun of tickets
+    import_module("helpdesk.api.client_events")  # and this to the noun of customers
     for name in NOUNS:
         import_module(f"helpdesk.api.{name}").noun.init_app(app)
     app.register_blueprint(pages)

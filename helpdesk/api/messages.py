@@ -75,6 +75,13 @@ class FileOut(Out):
     url: str
 
 
+class EventOut(Out):
+    """What a customer did elsewhere, as another system told it."""
+
+    what: Annotated[str, Field(description="subscribed, payment-ok, funnel-start, ...")]
+    details: dict[str, str]
+
+
 class MessageOut(Out):
     """One thing said on a ticket. `reply` and `inbound` are the customer's conversation, the rest is for colleagues."""
 
@@ -91,6 +98,7 @@ class MessageOut(Out):
     recipients: RecipientsOut
     delivery: Annotated[DeliveryState | None, Field(description="What is known of its way to the customer.")]
     delivery_note: str | None
+    event: Annotated[EventOut | None, Field(description="Of a message of the kind `event`.")]
     files: list[FileOut]
 
 
@@ -172,8 +180,15 @@ def _shape(caller: Caller, message: Message) -> MessageOut:
         ),
         delivery=DeliveryState(message.delivery) if message.delivery else None,
         delivery_note=message.delivery_note,
+        event=_event(message),
         files=links,
     )
+
+
+def _event(message: Message) -> EventOut | None:
+    if message.kind != MessageKind.EVENT:
+        return None
+    return EventOut(what=str(message.facts.get("event", "")), details=message.facts.get("details") or {})
 
 
 def _addresses(found: object) -> list[str]:
