@@ -145,6 +145,7 @@ def server_costs(stage: Stage, queues: list[int]) -> list[Cost]:
     with stage.connect() as connection:
         query = b"SELECT id, queue_id FROM tickets WHERE kind = 'active' AND owner_id IS NULL ORDER BY id DESC LIMIT 60"
         tickets = connection.execute(query).fetchall()
+
     def ticket(number: int) -> str:
         return f"/tickets/{tickets[number][0]}"
 
@@ -200,7 +201,10 @@ def report(taken: dict[str, list[Act]], jumped: dict[str, Any], weight: Travelle
     )
     kinds = ", ".join(f"{kind} {size:.0f}" for kind, size in sorted(weight.packed.items(), key=lambda one: -one[1]))
     over = "OVER" if weight.kilobytes >= AIM_KB else "within"
-    lines.append(f"first visit: {weight.kilobytes:.0f} kB gz in {len(weight.files)} files, {over} {AIM_KB} ({kinds})")
+    lines.append(
+        f"first visit: {weight.kilobytes:.0f} kB gz in {len(weight.files)} files, {over} {AIM_KB}"
+        f" ({kinds}, heads {weight.heads:.0f})"
+    )
     heavy = sorted(weight.files.items(), key=lambda one: -one[1])[:12]
     lines.append("  the heaviest: " + ", ".join(f"{name} {size:.0f}" for name, size in heavy))
     return lines

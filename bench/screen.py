@@ -5,9 +5,9 @@ the first task after the frame in which the expected thing stood on the page: sc
 main thread are in it, the compositor's own work (a few milliseconds) is not.
 """
 
+import base64
 import contextlib
 import gzip
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,16 +107,16 @@ def signed_in(browser: Browser, port: int, place: int, **options: Any) -> Browse
 
 @dataclass
 class Travelled:
-    """What a first visit moved: kilobytes by kind, as sent and as a proxy with gzip would send them."""
+    """What a first visit moved, in kilobytes: bodies packed with gzip by kind and by name, and the heads of answers."""
 
-    sent: dict[str, float]
     packed: dict[str, float]
-    files: dict[str, float]  # packed kB by name
+    files: dict[str, float]
+    heads: float
 
     @property
     def kilobytes(self) -> float:
-        """All of it, packed."""
-        return sum(self.packed.values())
+        """All of it, with the heads: HTTP/1.1 sends them as they are."""
+        return sum(self.packed.values()) + self.heads
 
 
 def first_load(context: BrowserContext, path: str) -> Travelled:
@@ -125,32 +125,31 @@ def first_load(context: BrowserContext, path: str) -> Travelled:
     devtools = context.new_cdp_session(page)
     devtools.send("Network.enable")
     devtools.send("Network.setCacheDisabled", {"cacheDisabled": True})
-    kinds: dict[str, tuple[str, str, bool]] = {}
+    answers: dict[str, tuple[str, str, bool, float]] = {}
     sizes: dict[str, float] = {}
 
     def answered(event: dict[str, Any]) -> None:
         answer = event["response"]
-        encoded = "content-encoding" in {name.lower() for name in answer["headers"]}
-        kinds[event["requestId"]] = (event["type"], answer["url"], encoded)
+        packed = "content-encoding" in {name.lower() for name in answer["headers"]}
+        name = answer["url"].partition("?")[0].rpartition("/static/")[2]
+        answers[event["requestId"]] = (event["type"], name, packed, answer["encodedDataLength"])
 
     devtools.on("Network.responseReceived", answered)
     devtools.on("Network.loadingFinished", lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]}))
     page.goto(path, wait_until="load")
     page.wait_for_timeout(1500)
-    sent: dict[str, float] = {}
-    packed: dict[str, float] = {}
-    files: dict[str, float] = {}
-    for key, size in sizes.items():
-        kind, url, encoded = kinds.get(key, ("Other", "", True))
-        small = (size if encoded else _packed(devtools, key)) / 1000
-        sent[kind] = sent.get(kind, 0) + size / 1000
-        packed[kind] = packed.get(kind, 0) + small
-        files[url.partition("?")[0].rpartition("/static/")[2]] = small
+    found = Travelled({}, {}, 0.0)
+    for key in sizes.keys() & answers.keys():
+        kind, name, packed, head = answers[key]
+        size = (sizes[key] - head if packed else _packed(devtools, key)) / 1000
+        found.packed[kind] = found.packed.get(kind, 0) + size
+        found.files[name] = size
+        found.heads += head / 1000
     page.close()
-    return Travelled(sent, packed, files)
+    return found
 
 
 def _packed(devtools: Any, request_id: str) -> int:
     told = devtools.send("Network.getResponseBody", {"requestId": request_id})
-    body = told["body"].encode() if not told["base64Encoded"] else json.dumps(told["body"]).encode()
+    body = base64.b64decode(told["body"]) if told["base64Encoded"] else told["body"].encode()
     return len(gzip.compress(body, 6))
