@@ -80,7 +80,6 @@ SHORTCUTS = (
     Shortcut("$mod+Shift+ArrowUp", _l("Open the previous of the list"), Place.LIST, needs=ROWS, while_writing=True),
     Shortcut("Shift+n", _l("Take the next of this queue"), Place.LIST),
     Shortcut("p", _l("People instead of tickets, and back"), Place.LIST),
-    Shortcut("p", _l("Tickets or people"), Place.LIST),
     Shortcut("x", _l("Choose the row"), Place.LIST),
     Shortcut("f", _l("Filter the list"), Place.LIST),
     Shortcut("Shift+f", _l("Find a person in the list"), Place.LIST),

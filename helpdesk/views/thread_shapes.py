@@ -243,7 +243,8 @@ def author_name(item: Message) -> str:
     """Who said it, as people call them."""
     if item.user is not None:
         return item.user.name
-    return item.sender_name or item.sender or (item.customer.name if item.customer else _("Automatic message"))
+    known = item.customer.name if item.customer else ""
+    return item.sender_name or known or item.sender or _("Automatic message")
 
 
 def via(item: Message) -> str:

@@ -12,7 +12,7 @@ const MOST_SHOWN = 40;
 const MOST_RECENT = 5;
 const PAUSE_MS = 120;
 const KEPT_MS = 5 * 60_000;
-const ACTS = ".ticket-actions a, .ticket-actions button, .composer-send button, #composer .modes input, .rail-take button, .rail-foot .dropdown-item, [data-lines], .card-head [data-key]";
+const ACTS = ".ticket-actions a, .ticket-actions button, .composer-send button, #composer .modes input, .rail-take button, .rail-foot .dropdown-item, button[data-lines], #card [data-key], #card a[role=button][href]";
 
 const lists = new Map(); // URL -> {until, promise of elements}
 let commands = [];
@@ -74,6 +74,7 @@ function fromPage() {
   const here = [...document.querySelectorAll(ACTS)].filter((element) => isUsable(element) && !element.dataset.bsToggle && !element.closest("dialog"));
   const lines = here.map((element) => ({
     group: element.closest("#main, #card") ? words("thisTicket") : words("general"),
+    found: false,
     icon: element.closest("label")?.querySelector("svg") ?? element.querySelector("svg"),
     label: label(element),
     hint: "",
@@ -82,7 +83,8 @@ function fromPage() {
     id: `act:${label(element)}`,
     press: () => element.click(),
   }));
-  return lines.filter((line, place) => line.label && lines.findIndex((other) => other.id === line.id) === place);
+  const once = lines.filter((line, place) => line.label && lines.findIndex((other) => other.id === line.id) === place);
+  return once.sort((a, b) => (a.group === b.group ? 0 : a.group === words("thisTicket") ? -1 : 1));
 }
 
 async function answers() {

@@ -176,7 +176,9 @@ function look(box) {
     if (!more.checkVisibility() || (follows && !isShort(box))) continue;
     const { top, bottom } = more.getBoundingClientRect();
     const frame = box.getBoundingClientRect();
-    if (bottom > frame.top - AHEAD_PX && top < frame.bottom + ("gap" in more.dataset ? 0 : AHEAD_PX)) load(more);
+    // A gap that a fast hand has just passed is filled all the same; one that is still ahead waits to be seen.
+    const [behind, ahead] = "gap" in more.dataset ? [3 * frame.height, 0] : [AHEAD_PX, AHEAD_PX];
+    if (bottom > frame.top - behind && top < frame.bottom + ahead) load(more);
   }
 }
 
