@@ -22,6 +22,7 @@ from helpdesk.models import (
     Scope,
     Target,
     Task,
+    TextVariable,
     Webhook,
     WebhookDelivery,
 )
@@ -150,6 +151,8 @@ def scene(app: Any, session: Any, make: Any, cast: Any, monkeypatch: Any) -> Any
         "merge_id": 987654,
         "handling_id": 987654,
         "draft_id": 987654,
+        "variable_id": make.add(TextVariable(name="часы")).id,
+        "value_id": 987654,
         "opening": "mail",
         "key": "refusal",
         "language": "ru",

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from werkzeug.serving import make_server
 
 from helpdesk.auth import cookie_name
+from helpdesk.config import settings
 from helpdesk.db import db
 from helpdesk.models import CannedReply, Draft, Message, OutboxItem, Reply, TextVariable, TextVariableValue, Ticket
 from helpdesk.models.session import Stage, UserSession
@@ -40,9 +41,10 @@ def serving(application: Any) -> Iterator[str]:
 
 
 @pytest.fixture
-def desk(app: Any, make_committed: Any, committed: Any) -> Iterator[Any]:
+def desk(app: Any, make_committed: Any, committed: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The application on a port; ann owns a ticket of eve's, bob may see it too."""
     need_chromium()
+    monkeypatch.setattr(settings(), "undo_seconds", 60)
     cast = make_committed.cast()
     ticket = make_committed.ticket(cast.support, channel=cast.mailbox, title="Не приходит код")
     ticket.claim(cast.ann)

@@ -57,6 +57,7 @@ NOUNS = (
     "supervision",
     "targets",
     "tasks",
+    "text_variables",
     "texts",
     "ticket_lists",
     "tickets",
