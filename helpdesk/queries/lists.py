@@ -50,6 +50,7 @@ COLUMNS = (
     Ticket.line_at,
     Ticket.arrived_at,
     Ticket.first_unanswered_at,
+    Ticket.unread,
     Ticket.pending_until,
     Ticket.due_at,
     Ticket.due_warn_at,

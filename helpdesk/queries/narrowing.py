@@ -107,7 +107,7 @@ def _kind_names(value: str) -> str:
 
 
 def _state_words(value: str) -> str:
-    kinds = {"active": _("active"), "paused": _("paused"), "finished": _("finished")}
+    kinds = {"active": _("all active"), "paused": _("all paused"), "finished": _("all finished")}
     return ", ".join(kinds.get(part) or _state_word(part) for part in value.lower().split(",") if part)
 
 

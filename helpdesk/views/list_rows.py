@@ -7,11 +7,11 @@ from typing import Any
 
 from flask import request
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from flask_login import current_user
 from sqlalchemy import Row
 
 from helpdesk import presence
-from helpdesk.models.ticket.states import Kind
 from helpdesk.queries.list_marks import Marks, marks_of
 from helpdesk.queries.lists import PAGE
 from helpdesk.views import shapes
@@ -44,7 +44,9 @@ def list_rows(
 def _row(item: Row[Any], mark: Marks, now: datetime, workable: Collection[int], within: str) -> dict[str, Any]:
     row = shapes.row(item, now, item.queue_id in workable, within=within or None)
     return row | {
-        "unread": item.kind == Kind.ACTIVE and item.first_unanswered_at is not None,
+        "unread": ngettext("%(num)s message is unread", "%(num)s messages are unread", item.unread)
+        if item.unread
+        else "",
         "last_text": mark.words,
         "said_by_us": mark.said_by_us,
         "draft": mark.draft,

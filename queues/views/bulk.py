@@ -20,7 +20,7 @@ from helpdesk.forms import whole
 from helpdesk.models import State, Ticket, User
 from helpdesk.models.ticket.states import Priority
 from helpdesk.snoozes import SNOOZES
-from helpdesk.views.desk_lists import page_of_list
+from helpdesk.views.desk_lists import MINE, page_of_list, pane_context
 from queues import bulk, bulk_acts
 
 pages = Blueprint("bulk", __name__)
@@ -94,6 +94,7 @@ def result(bulk_id: int) -> ResponseReturnValue:
         refused=bulk.by_reason(refusals),
         can_undo=bulk.can_undo(row),
         list_url=page_of_list(),
+        **pane_context(MINE),
     )
 
 
