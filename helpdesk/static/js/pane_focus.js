@@ -8,7 +8,8 @@ const stops = () => STOPS.map((selector) => document.querySelector(selector)).fi
 /** Where the focus goes in a part: the row or entry that is current, the text of the composer, else what scrolls. */
 function target(stop) {
   if (stop.id === "composer") return stop.querySelector("textarea");
-  const current = stop.id === "rail" || stop.id === "list-pane" ? stop.querySelector(".rail-link[aria-current], [aria-current] .row-link, .rail-link, .row-link") : null;
+  const goes = stop.id === "rail" || stop.id === "list-pane";
+  const current = goes ? (stop.querySelector(".rail-link[aria-current], [aria-current] .row-link") ?? stop.querySelector(".rail-link, .row-link")) : null;
   return current ?? stop.querySelector(".pane-scroll") ?? stop;
 }
 
