@@ -6,9 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from helpdesk import clock
+from helpdesk.keyring import keyring
 from helpdesk.models import (
     Channel,
     Conversation,
+    CrmPanel,
     Customer,
     Field,
     Group,
@@ -58,6 +60,11 @@ class Factories:
         options = [{"id": number, "label": label, "active": True} for number, label in enumerate(labels, 1)]
         columns.setdefault("about", "ticket")
         return self.add(Field(kind=kind, label=label, options=options, **columns))
+
+    def crm_panel(self, project_id: int, way: str = "frame", url: str = "https://crm.example/card") -> CrmPanel:
+        """The outer system of a project, with the secret "secret"."""
+        sealed = keyring().seal_json("secret", f"crm:{project_id}")
+        return self.add(CrmPanel(project_id=project_id, way=way, title="CRM", url=url, secret=sealed))
 
     def group(self, name: str, *users: User) -> Group:
         return self.add(Group(name=f"{name} {next(counter)}", users=list(users)))

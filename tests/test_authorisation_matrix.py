@@ -94,6 +94,7 @@ def scene(app: Any, session: Any, make: Any, cast: Any, monkeypatch: Any) -> Any
     message = session.scalars(select(Message).where(Message.ticket_id == ticket.id)).first()
     answer, category = CannedReply(name="Привет", body="Здравствуйте!"), Category(name="Оплата")
     field = make.field("text", "Договор")
+    make.crm_panel(cast.support.project_id)
     session.add_all([answer, category])
     session.flush()
     token, _text = ApiToken.issue(cast.ann, cast.ann, "Заказы", [Scope.TICKETS_READ], None)

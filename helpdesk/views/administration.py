@@ -63,6 +63,7 @@ def init_app(app: Flask) -> None:
             "work",
             _l("Brands, each with its channels, queues, language and texts."),
             "former",
+            "crm_admin",
         ),
         manages(
             "targets.index",

@@ -22,10 +22,11 @@ from helpdesk.queries.card import recent_tickets
 from helpdesk.queries.counters import count_of
 from helpdesk.queries.line import position
 from helpdesk.queries.tasks import of_ticket
-from helpdesk.shell import url_if
+from helpdesk.shell import panes_only, url_if
 from helpdesk.views import card_shapes, fact_shapes, link_shapes, shapes, thread_shapes
 from helpdesk.views.colleagues import shape as person_shape
 from helpdesk.views.composing import composer, participants
+from helpdesk.views.crm import place as crm_place
 from helpdesk.views.customer_values import values_of
 from helpdesk.views.desk_lists import MINE, pane_context
 from helpdesk.views.handled import handled_context
@@ -143,14 +144,15 @@ def may_work(ticket: Ticket) -> bool:
 
 
 def page_context(ticket: Ticket) -> dict[str, Any]:
-    """Everything `tickets/show.html` expects."""
+    """Everything `tickets/show.html` expects. To the desk's own script the card comes after what was said."""
     works = may_work(ticket)
     said = thread_context(ticket, works)
     newest = said["newest_id"]
+    later = {"card_later": True, "card_url": url_for("tickets.card", ticket_id=ticket.id)}
     return {
         **bar_context(ticket, works),
         **said,
-        **card_context(ticket, works),
+        **(later if panes_only() else card_context(ticket, works)),
         "composer": composer(ticket, newest) if works else None,
         "current_id": ticket.id,
         **handled_context(ticket.customer_id, f"ticket:{ticket.id}"),
@@ -240,6 +242,7 @@ def card_context(ticket: Ticket, works: bool) -> dict[str, Any]:
         "all_tickets_url": url_if("customers.show", customer_id=customer.id),
         "promises": panel(ticket, clock.now()),
         **link_shapes.panel(ticket, works),
+        "crm": crm_place(ticket),
         "history_url": url_for("tickets.history", ticket_id=ticket.id),
         "files_url": url_for("cards.files", customer_id=customer.id),
         "large_card_url": url_for("cards.show", customer_id=customer.id),

@@ -52,7 +52,7 @@ document.addEventListener("htmx:afterRequest", (event) => {
 document.addEventListener("facts:saved", (event) => {
   if (left) return;
   if (event.detail.visit) visit(location.href, { push: false });
-  else document.querySelector('#facts [data-key="p"]')?.focus();
+  else document.querySelector("#facts [data-facts-edit]")?.focus();
 });
 
 document.addEventListener("keydown", (event) => {
