@@ -137,7 +137,9 @@ def test_undo_asks_where_unclear_messages_belong(ann: Any, session: Any, make: A
     assert unclear.ticket_id == first.id
 
 
-def test_split_in_mail_lets_both_be_worked_on_and_is_undone(ann: Any, session: Any, make: Any, cast: Any, two: Any) -> None:
+def test_split_in_mail_lets_both_be_worked_on_and_is_undone(
+    ann: Any, session: Any, make: Any, cast: Any, two: Any
+) -> None:
     first = two[0]
     first.claim(cast.ann)
     about_else = make.hear(first, "И ещё: не могу войти в кабинет, помогите пожалуйста")

@@ -11,7 +11,7 @@ from helpdesk.models.user import Group, User
 
 
 class Macro(Model):
-    """A named list of actions (`helpdesk.macros`): plain data, nothing of it is ever executed.
+    """What is to be done (`helpdesk.macros.Actions`): plain data, nothing of it is ever executed.
 
     With `user_id` it is one person's own, with `group_id` a group's, with neither everybody's.
     """
@@ -25,7 +25,7 @@ class Macro(Model):
     group_id: Mapped[int | None] = mapped_column(ForeignKey("groups.id", ondelete="CASCADE"), index=True)
     active: Mapped[bool] = mapped_column(default=True, server_default="true")
     position: Mapped[int] = mapped_column(default=0, server_default="0")
-    actions: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default="[]")
+    actions: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
     created_at: Mapped[Now]
     changed_at: Mapped[Moment | None]
 

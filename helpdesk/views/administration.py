@@ -81,6 +81,7 @@ def init_app(app: Flask) -> None:
             _l("Ready answers, signatures and other texts for customers."),
             "customer_texts",
         ),
+        manages("macros.index", _l("Macros"), "bolt", "work", _l("Several changes of a ticket with one click.")),
         manages(
             "managed_lists.start",
             _l("Dialog settings"),

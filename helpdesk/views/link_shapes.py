@@ -16,6 +16,7 @@ from helpdesk.models.ticket.joins import MERGE
 from helpdesk.models.ticket.parted import words_of
 from helpdesk.models.ticket.states import Kind, State
 from helpdesk.models.ticket.tied import PARENT_OF, SPLIT_OFF
+from helpdesk.shell import url_if
 
 TIES: dict[Tie, Any] = {
     Tie.RELATED: _l("has to do with this one"),
@@ -69,6 +70,7 @@ def actions(ticket: Ticket, works: bool) -> dict[str, str | None]:
         offered["link"] = url_for("joining.link_form", **at)
         if ticket.merged_into_id is not None:
             return offered | {"reopen": None}
+        offered["macros"] = url_if("macro_runs.choose", **at)
         if ticket.state != State.SPAM:
             offered["merge"] = url_for("joining.merge_form", **at)
             offered["split"] = url_for("joining.split_form", **at)

@@ -79,7 +79,7 @@ def _macros() -> None:
         sa.Column("group_id", sa.BigInteger()),
         sa.Column("active", sa.Boolean(), server_default="true", nullable=False),
         sa.Column("position", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("actions", JSONB(), server_default="[]", nullable=False),
+        sa.Column("actions", JSONB(), server_default="{}", nullable=False),
         sa.Column("created_at", MOMENT, server_default=NOW, nullable=False),
         sa.Column("changed_at", MOMENT),
         sa.CheckConstraint("user_id IS NULL OR group_id IS NULL", name=op.f("ck_macros_whose")),

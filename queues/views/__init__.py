@@ -12,6 +12,7 @@ NOUNS = (
     "claims",
     "hooks",
     "http_channels",
+    "macro_runs",
     "mailbox_reading",
     "metrics",
     "openings",

@@ -70,6 +70,8 @@ def values(world: World) -> dict[str, Any]:
         "organisation_id": ids["organisation"],
         "merge_id": 1,
         "handling_id": 1,
+        "macro_id": 1,
+        "link_id": 1,
         "view_id": 1,
         "bulk_id": 1,
         "item_id": 1,
