@@ -150,8 +150,8 @@ def page_context(ticket: Ticket) -> dict[str, Any]:
     newest = said["newest_id"]
     later = {"card_later": True, "card_url": url_for("tickets.card", ticket_id=ticket.id)}
     return {
-        **bar_context(ticket, works),
         **said,
+        **bar_context(ticket, works),
         **(later if panes_only() else card_context(ticket, works)),
         "composer": composer(ticket, newest) if works else None,
         "current_id": ticket.id,
