@@ -10,7 +10,8 @@ class Capabilities:
 
     `writes` says whether replies can leave at all; `begins_with` is the kind of addresses to which a person here may
     write first ("email"), empty where the other side has to begin. `voice` says what becomes of recorded speech: "sent"
-    when the button is let go, put among the files ("file"), or "" where it cannot be heard at the other end.
+    when the button is let go, put among the files ("file"), or "" where it cannot be heard at the other end. `quotes`
+    says whether a reply can name the message that it answers.
     """
 
     writes: bool = True
@@ -21,6 +22,7 @@ class Capabilities:
     html: bool = False
     files: bool = True
     voice: str = ""
+    quotes: bool = False
     longest_text: int | None = None
     largest_message: int | None = None
     says_delivered: bool = False

@@ -7,6 +7,8 @@ arrival, and all rows are written at once. Nothing here commits.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from sqlalchemy import select
+
 from helpdesk import files
 from helpdesk.db import db, new_id, reserve_ids
 from helpdesk.indexing import index_message
@@ -277,9 +279,20 @@ def _write(
         header_hash=header_hash(message.header_id) if message.header_id else None,
         references=message.references,
         facts=_facts(event, message, proof),
+        answers_id=_answered_id(conversation, message),
     )
     db.session.add(row)
     return row
+
+
+def _answered_id(conversation: Conversation, message: Understood) -> int | None:
+    """The message of the conversation, theirs or ours, that a chat message names as answered; None without one."""
+    named = [message.facts.get(name) for name in ("answers_header_id", "answers_external_id")]
+    hashes = [header_hash(str(name)) for name in named if name]
+    if not hashes:
+        return None
+    query = select(Message.id).where(Message.conversation_id == conversation.id, Message.header_hash.in_(hashes))
+    return db.session.scalar(query.order_by(Message.id.desc()).limit(1))
 
 
 def _facts(event: InboundEvent, message: Understood, proof: Proof) -> dict[str, object]:

@@ -12,6 +12,7 @@ from sqlalchemy import event as sa_event
 from sqlalchemy import insert, select
 
 from helpdesk import clock
+from helpdesk.errors import Refused
 from helpdesk.models import Message, Reply, State, Ticket
 from helpdesk.queries import thread as reading
 from helpdesk.views import thread_shapes
@@ -279,3 +280,20 @@ def test_ticks_have_words(ticket: Ticket, cast: Any, ann: Client, session: Any) 
     page = ann.get(f"/tickets/{ticket.id}/thread").text
     assert "550 no such user" in page
     assert "Try again" in page
+
+
+def test_a_reply_names_what_it_answers_where_the_channel_can(cast: Any, make: Any, ann: Client, session: Any) -> None:
+    chat = make.ticket(cast.support, channel=make.channel(cast.support, kind="http", name="Чат"))
+    other = make.ticket(cast.support)
+    chat.hand_over(cast.ann, cast.ann)
+    asked = make.hear(chat, "Какой адрес?")
+    page = ann.get(f"/tickets/{chat.id}/thread").text
+    assert f'data-answers="{asked.id}"' in page
+    elsewhere = session.scalar(select(Message.id).where(Message.ticket_id == other.id))
+    assert "data-answers=" not in ann.get(f"/tickets/{other.id}/thread").text  # a mail answers the mail before it
+    with pytest.raises(Refused):
+        chat.reply(cast.ann, Reply(body="Вот", answers_id=elsewhere))
+    with pytest.raises(Refused):
+        chat.reply(cast.ann, Reply(body="Вот", answers_id=chat.note(cast.ann, "Между нами").id))
+    reply = chat.reply(cast.ann, Reply(body="Вот", answers_id=asked.id))
+    assert reply.answers_id == asked.id

@@ -33,7 +33,8 @@ EMAIL = "email"
 class Reply:
     """What an operator sends: plain text, addresses, files; `seen_id` is the last message its author saw.
 
-    `to` and `cc` are lists of addresses; empty `to` means the customer.
+    `to` and `cc` are lists of addresses; empty `to` means the customer. `answers_id` is the message that it answers by
+    name, where the channel can say so.
     """
 
     body: str
@@ -43,6 +44,7 @@ class Reply:
     seen_id: int | None = None
     files: list[Attachment] = field(default_factory=list)
     forwards_id: int | None = None
+    answers_id: int | None = None
     automatic: bool = False
 
 
@@ -92,6 +94,7 @@ def say_reply(
     message = say(conversation, MessageKind.REPLY, by, reply.body, reply.subject or "", ticket)
     message.recipients = {"to": to, "cc": cc}
     message.delivery = DeliveryState.QUEUED
+    message.answers_id = reply.answers_id
     message.nature = "auto-reply" if reply.automatic else "human"
     message.facts = {"forwards": reply.forwards_id} if reply.forwards_id else {}
     adopt(message, reply.files)

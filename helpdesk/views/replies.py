@@ -48,6 +48,7 @@ def create(ticket_id: int) -> ResponseReturnValue:
         cc=addresses("cc") if "cc" in request.form else cc,
         seen_id=request.form.get("seen", type=int),
         files=_files(ticket),
+        answers_id=request.form.get("answers", type=int),
     )
     try:
         message = ticket.reply(current_user, reply)

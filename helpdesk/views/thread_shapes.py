@@ -21,6 +21,7 @@ from helpdesk.history import tell
 from helpdesk.models import Attachment, Event, Message, MessageKind, OutboxItem, Ticket
 from helpdesk.models.ticket.accompanied import ON_BEHALF
 from helpdesk.models.ticket.consulted import ADDED, MENTIONS
+from helpdesk.models.writing import can
 from helpdesk.numbers import group_digits
 from helpdesk.queries import thread as reading
 from helpdesk.queries.thread import Page
@@ -44,6 +45,7 @@ class Beside:
     copies: dict[int, list[str]] = field(default_factory=dict)
     answered: dict[int, Message] = field(default_factory=dict)
     may_work: bool = False
+    may_quote: bool = False
     first_new: int | None = None
 
 
@@ -63,6 +65,7 @@ def thread(said: Sequence[Message], events: Sequence[Event], beside: Beside) -> 
         shown = message(item, beside.outbox.get(item.id), beside.may_work, beside.copies.get(item.id, ()))
         alone = former is None or bool(day) or is_first_new
         shown["continues"] = not alone and former is not None and continues(former, item) and not shown["warnings"]
+        shown["answer_to"] = beside.may_quote and item.kind in {MessageKind.INBOUND, MessageKind.REPLY}
         shown["answers"] = _answers(item, former, beside.answered)
         items.append(shown)
         former = item
@@ -169,6 +172,7 @@ def page_context(
         copies=reading.copies_of(said),
         answered=reading.answered_by(said),
         may_work=may_work,
+        may_quote=may_work and can(ticket.conversation.channel).quotes,
         first_new=first_new,
     )
     here: dict[str, Any] = {"ticket_id": ticket.id}

@@ -81,6 +81,8 @@ class Spoken(TicketCore):
             raise Refused(gettext("Nothing can be sent on this ticket: its queue has no mailbox to write from."))
         if reply.forwards_id is not None:
             self._check_forward(reply)
+        if reply.answers_id is not None:
+            self._check_answered(reply.answers_id)
         message = say_reply(conversation, by, reply, channel, self)
         make_findable(message, self.shown_on_id or self.id)
         answers = not reply.automatic and reply.forwards_id is None
@@ -192,6 +194,12 @@ class Spoken(TicketCore):
             raise Refused(
                 gettext("%(address)s takes part in the conversation and must not read internal notes.", address=found)
             )
+
+    def _check_answered(self, message_id: int) -> None:
+        """Raises Refused for a message of elsewhere, or one that only operators know."""
+        answered = db.session.get(Message, message_id)
+        if answered is None or answered.conversation_id != self.conversation_id or answered.is_internal:
+            raise Refused(gettext("The message that you answer is not in this conversation. Send without naming it."))
 
     def _guard(self, seen_id: int) -> None:
         unseen = self.unseen_since(seen_id)

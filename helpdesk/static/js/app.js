@@ -12,6 +12,7 @@ import "./composer.js";
 import "./drafts.js";
 import "./uploads.js";
 import "./canned.js";
+import "./answers_to.js";
 import "./copy.js";
 import "./frames.js";
 import "./scroll.js";

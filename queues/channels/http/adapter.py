@@ -40,6 +40,7 @@ class HttpAdapter(Adapter):
             writes=bool(known.callback_url and known.takes_messages),
             largest_message=MOST_FILE_BYTES,
             voice="sent",
+            quotes=True,
             says_delivered=True,
             says_read=True,
         )

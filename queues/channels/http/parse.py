@@ -41,6 +41,7 @@ def _message(event: MessageEvent) -> Understood:
     said = {
         "external_id": event.message_id,
         "answers_external_id": event.reply_to,
+        "answers_header_id": external_header(event.conversation, event.reply_to) if event.reply_to else None,
         "given": event.facts,
         "remote_images": cleaned.has_remote_images if cleaned else None,
     }
