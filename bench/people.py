@@ -32,6 +32,8 @@ META = re.compile(r'<meta name="(live-topics|csrf-token)" content="([^"]*)"')
 FIGURES = re.compile(r'data-figures="([^"]*)"')
 PRESENCE = re.compile(r'data-presence-url="([^"]*)"')
 GAP, PERSON_GAP = 1.0, 0.2  # seconds; MIN_GAP_MS and PERSON_GAP_MS of live.js
+LATE = 20.0  # seconds that the last messages get to be stored
+SLACK_ROWS = 10  # of list.js
 BEAT = 10.0  # seconds; BEAT_MS of presence.js
 
 
@@ -100,6 +102,10 @@ class Operator:
             self._learn(names, told.get("data-version", ""))
             if "hx-get" in told:
                 self.panes.append(Pane(told["hx-get"], names, told.get("hx-trigger", "")))
+            elif "data-refresh" in told:  # a list: list.js asks for as many rows as are shown, and some more
+                span = page.count('class="row-item') + SLACK_ROWS
+                mark = "&" if "?" in told["data-refresh"] else "?"
+                self.panes.append(Pane(f"{told['data-refresh']}{mark}span={span}", names, ""))
         self.topics = sorted(topics)
 
     async def work(self) -> None:
@@ -230,14 +236,18 @@ class Customers:
 
     async def write(self, seconds: float) -> None:
         """Write for so long, evenly."""
-        began, number, jobs = time.monotonic(), 0, set()
+        began, number = time.monotonic(), 0
+        jobs: set[asyncio.Task[None]] = set()
         while number < self.rate * seconds:
             await asyncio.sleep(max(0.0, began + number / self.rate - time.monotonic()))
             number += 1
             job = asyncio.ensure_future(self._post(number))
             jobs.add(job)
             job.add_done_callback(jobs.discard)
-        await asyncio.gather(*jobs)
+        _done, late = await asyncio.wait(jobs, timeout=LATE) if jobs else (set(), set())
+        self.heard.errors["messages that no answer came to"] += len(late)
+        for job in late:
+            job.cancel()
 
     async def _post(self, number: int) -> None:
         every = max(1, round(self.rate * 2))  # the marked one every two seconds
@@ -301,7 +311,7 @@ async def run(order: dict[str, Any]) -> dict[str, Any]:
     return {
         "sent": customers.sent, "marks": customers.marks, "published": len(heard.published), "cpu": cpu,
         "streamed": heard.streamed, "fetched": heard.fetched, "asked": heard.asked, "sizes": heard.sizes,
-        "events": heard.events, "errors": heard.errors,
+        "events": heard.events, "errors": +heard.errors,
     }  # fmt: skip
 
 
