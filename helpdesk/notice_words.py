@@ -4,10 +4,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from flask_babel import format_datetime
+from flask_babel import format_date, format_datetime, format_time
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from helpdesk import clock
 from helpdesk.models.notice import Notice
 from helpdesk.promise_words import kind_name
 from helpdesk.words import state_name
@@ -31,17 +32,24 @@ def _task(payload: Payload) -> dict[str, str]:
     return {"name": payload["name"], "title": payload["title"]}
 
 
+def _begins(task_at: str) -> str:
+    """The moment at which a task begins: the time of day, on other days with the day."""
+    moment = datetime.fromisoformat(task_at)
+    is_today = format_date(moment) == format_date(clock.now())
+    return format_time(moment, "short") if is_today else format_datetime(moment, "short")
+
+
 def _called(payload: Payload) -> str:
     """Who called the reader in, and when their task begins, where they have one now."""
     if payload.get("task_at"):
-        begins = format_datetime(datetime.fromisoformat(payload["task_at"]), "short")
+        begins = _begins(payload["task_at"])
         return _("%(name)s added you to a ticket; your task begins at %(time)s", name=payload["name"], time=begins)
     return _("%(name)s mentioned you on a ticket", name=payload["name"])
 
 
 def _mentioned(payload: Payload) -> str:
     if payload.get("task_at"):
-        begins = format_datetime(datetime.fromisoformat(payload["task_at"]), "short")
+        begins = _begins(payload["task_at"])
         return _("%(name)s mentioned you; your task begins at %(time)s", name=payload["name"], time=begins)
     return _("%(name)s mentioned you", name=payload["name"])
 

@@ -9,7 +9,7 @@ from flask_login import current_user, login_required
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from helpdesk import notice_words, permissions
+from helpdesk import clock, notice_words, permissions
 from helpdesk.auth import me
 from helpdesk.colleagues import marked
 from helpdesk.db import db
@@ -32,6 +32,7 @@ PLACES = ("top", "rail")
 @login_required
 def index() -> ResponseReturnValue:
     """My notices, the newest first."""
+    clock.hold()  # each sentence asks what is today
     version = shapes.live_versions(f"notices:{current_user.id}")
     query = select(Notice).where(Notice.user_id == current_user.id).options(joinedload(Notice.ticket))
     before = request.args.get("before", type=int)
@@ -66,6 +67,7 @@ def arrivals() -> ResponseReturnValue:
     """Notices that came after the one with the id `after` and were not seen yet: a corner of any page shows them."""
     query = select(Notice).where(Notice.user_id == current_user.id, Notice.id > request.args.get("after", 0, type=int))
     newest = query.where(Notice.seen_at.is_(None)).options(joinedload(Notice.ticket)).order_by(Notice.id.desc())
+    clock.hold()
     found = list(db.session.scalars(newest.limit(MOST_ARRIVALS)))[::-1]
     return render_template("notices/_arrivals.html", arrivals=_arrivals(found))
 

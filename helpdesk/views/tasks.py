@@ -26,7 +26,7 @@ from helpdesk.views.colleagues import everybody
 
 pages = Blueprint("tasks", __name__)
 
-MORNING = 9
+MORNING, SUNDAY = 9, 6
 TABS = ("now", "later", "done")
 
 
@@ -224,12 +224,14 @@ def _times() -> list[tuple[str, datetime, str]]:
     """The times that are offered: code, moment, label."""
     now = clock.now().astimezone(ZoneInfo(me().time_zone))
     morning = now.replace(hour=MORNING, minute=0, second=0, microsecond=0)
-    return [
+    offered = [
         ("hour", now + timedelta(hours=1), _("In one hour")),
         ("three", now + timedelta(hours=3), _("In three hours")),
         ("morning", morning + timedelta(days=1), _("Tomorrow morning")),
-        ("monday", morning + timedelta(days=7 - now.weekday()), _("On Monday morning")),
     ]
+    if now.weekday() != SUNDAY:  # on which that is tomorrow
+        offered.append(("monday", morning + timedelta(days=7 - now.weekday()), _("On Monday morning")))
+    return offered
 
 
 def _local(moment: datetime) -> str:

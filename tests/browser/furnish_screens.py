@@ -17,6 +17,7 @@ from helpdesk.models import (
     Rule,
     Scope,
     Target,
+    Task,
     User,
     Webhook,
     WebhookDelivery,
@@ -41,8 +42,12 @@ def furnish_screens(session: Any, people: dict[str, User], queue: Queue) -> dict
     notices = {name: Notice(user_id=people[name].id, **given) for name in ("ann", "sue", "dora")}
     session.add_all(notices.values())
     session.flush()
+    now = notices["dora"].at
+    task = Task(user_id=people["dora"].id, title="Проверить возврат", due_at=now, ticket_id=entered.id, note="до обеда")
+    session.add(task)
+    session.flush()
     own = {f"notice_{name}": notice.id for name, notice in notices.items()}
-    return ids | own | {"blocked_id": blocked.id, "pattern_id": pattern.id, "entered": entered.id}
+    return ids | own | {"task_id": task.id, "blocked_id": blocked.id, "pattern_id": pattern.id, "entered": entered.id}
 
 
 def _rules(session: Any, queue: Queue) -> dict[str, int]:
