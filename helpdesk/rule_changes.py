@@ -8,7 +8,8 @@ from sqlalchemy import inspect, select
 
 from helpdesk.db import db, forget
 from helpdesk.errors import Refused
-from helpdesk.models import Channel, Rule, User
+from helpdesk.models import Channel, ListName, Rule, User
+from helpdesk.models.definitions import ensure_item
 from helpdesk.models.event import record_change
 from helpdesk.rules import LONGEST_NAME, MOST_CONDITIONS, MOST_RULE_VALUES, MOST_RULES, Actions, Condition
 from helpdesk.staff import apply
@@ -28,6 +29,8 @@ def save_rule(by: User, rule: Rule, name: str, conditions: Sequence[Condition], 
     Raises Refused without a name, with too many conditions, or when the list is full.
     """
     name = check(name, conditions)
+    if actions.request_type:
+        ensure_item(ListName.TYPE, actions.request_type)
     if not inspect(rule).persistent:
         others = list_of(rule.project_id, rule.channel_id)
         if len(others) >= MOST_RULES:

@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from helpdesk import dialog_settings, permissions, staff
 from helpdesk.errors import Refused
-from helpdesk.models import Category, Event, Field, ListItem, ListName, Permission, Rule, Target
-from helpdesk.models.definitions import definitions
+from helpdesk.models import Category, Event, Field, ListItem, ListName, Permission, Rule, Target, Ticket
+from helpdesk.models.definitions import definitions, ensure_item
 from tests.clients import Client, sign_in
 
 
@@ -172,3 +172,35 @@ def test_a_category_is_offered_where_it_belongs(session: Any, cast: Any, make: A
     offered = definitions().offered(ListName.CATEGORY, cast.support.id)
     assert "Оплата" not in {item.name for item in offered}
     assert "Оплата" in {item.name for item in definitions().offered(ListName.CATEGORY, cast.billing.id)}
+
+
+def test_a_new_ticket_is_sorted_at_once_and_a_refusal_keeps_what_was_chosen(
+    app: Any, session: Any, cast: Any, make: Any
+) -> None:
+    ann = sign_in(app, cast.ann)
+    kind, reason = make.item("request_type", "Возврат"), make.item("reason", "Брак")
+    other = make.item("component", "Касса", queue_ids=[cast.billing.id])
+    page = ann.get("/tickets/new?kind=hand").text
+    assert "Возврат" in page and "Брак" in page
+    form = {
+        "queue_id": cast.support.id,
+        "who": "+380441234567",
+        "way": "call",
+        "direction": "in",
+        "subject": "Звонок",
+        "body": "Вернуть деньги",
+        "request_type": kind.id,
+        "reasons": [reason.id],
+        "components": [other.id],
+    }
+    refused = ann.post("/tickets/entries", data=form)
+    assert refused.status_code == 422 and "Касса" in refused.text
+    assert f'value="{reason.id}" checked' in refused.text
+    assert ann.post("/tickets/entries", data={**form, "components": []}).status_code == 303
+    ticket = session.scalars(select(Ticket)).one()
+    assert (ticket.request_type, ticket.reason_ids, ticket.component_ids) == ("Возврат", [reason.id], [])
+
+
+def test_a_type_that_a_rule_or_a_promise_names_joins_the_list(session: Any, cast: Any, make: Any) -> None:
+    assert ensure_item(ListName.TYPE, "Рекламация") == ensure_item(ListName.TYPE, " рекламация ")
+    assert definitions().named(ListName.TYPE, "РЕКЛАМАЦИЯ") is not None

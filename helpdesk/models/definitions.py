@@ -111,6 +111,10 @@ class Definitions:
         wanted = " ".join(word.split()).casefold()
         return next((item for item in self.lists[name].values() if item.name.casefold() == wanted), None)
 
+    def type_names(self) -> list[str]:
+        """The types of requests that are offered, for forms that say a type by its name."""
+        return [item.name for item in self.lists[ListName.TYPE].values() if item.active]
+
     def of_ticket(self, queue_id: int) -> list[FieldDefinition]:
         """The fields that tickets of a queue have."""
         return [one for one in self.fields.values() if one.about == About.TICKET and one.is_shown(queue_id)]

@@ -125,6 +125,22 @@ def form(ticket: Ticket, values: dict[str, Any], colleagues: list[User]) -> list
     return shown
 
 
+def opening_rows(chosen: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a new ticket can be sorted by at once, as `tickets/_field.html` shows it; without lists that are empty."""
+    labels = {
+        "request_type": (ListName.TYPE, _("Type")),
+        "category": (ListName.CATEGORY, _("Category")),
+        "reasons": (ListName.REASON, _("Reasons")),
+        "components": (ListName.COMPONENT, _("Components")),
+    }
+    rows = []
+    for name, (list_name, label) in labels.items():
+        options = [(item.id, item.name) for item in definitions().lists[list_name].values() if item.active]
+        kind = "many" if list_name in {ListName.REASON, ListName.COMPONENT} else "one"
+        rows.append({"name": name, "label": label, "kind": kind, "options": options, "value": chosen.get(name)})
+    return [row for row in rows if row["options"]]
+
+
 def own_field(field: FieldDefinition, value: Any, prefix: str = OWN) -> dict[str, Any]:
     """A field of one's own in a form; `value` as stored, or as typed."""
     kept = {str(one) for one in (value if isinstance(value, list) else [value])}

@@ -25,6 +25,7 @@ from helpdesk.views.states import back_to, locked
 pages = Blueprint("facts", __name__)
 
 TEXTS = ("title", "state", "tags")
+AT_OPENING = ("request_type", "category", "reasons", "components")
 CHOSEN = ("request_type", "category", "group", "priority")
 MANY = ("reasons", "components", "people")
 
@@ -46,7 +47,7 @@ def save(ticket_id: int) -> ResponseReturnValue:
     """Save what the form carries, all or nothing; what was typed is kept where that cannot be."""
     ticket = locked(ticket_id)
     now = fact_changes.current(ticket)
-    shown, typed = _shown(now), _typed()
+    shown, typed = _shown(now), typed_facts()
     try:
         changed = fact_changes.save(me(), ticket, shown, typed)
     except (Conflict, Refused) as refusal:
@@ -93,7 +94,7 @@ def people(ticket_id: int) -> ResponseReturnValue:
     return back_to(ticket)
 
 
-def _typed() -> Values:
+def typed_facts() -> Values:
     """What the form carries, in the shape of `fact_changes.current`; own fields as they were typed.
 
     Boxes that are all empty send nothing, so the form names its lists of boxes in `has`.
@@ -111,6 +112,12 @@ def _typed() -> Values:
     for name in (name for name in MANY if name in has or name in sent):
         typed[name] = sorted(chosen_ids(name))
     return typed | {name: _own(name) for name in {*sent, *has} if name.startswith(OWN)}
+
+
+def sort_new(ticket: Ticket) -> None:
+    """Give a ticket that was just begun the type, category, reasons and components that its form carries."""
+    typed = {name: value for name, value in typed_facts().items() if name in AT_OPENING}
+    fact_changes.save(me(), ticket, fact_changes.current(ticket), typed)
 
 
 def _own(name: str) -> Any:

@@ -18,7 +18,8 @@ from helpdesk.calendar_changes import remove_target, save_target
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
 from helpdesk.forms import choices, typed
-from helpdesk.models import Group, Organisation, Queue, Target, User
+from helpdesk.models import Group, ListName, Organisation, Queue, Target, User
+from helpdesk.models.definitions import definitions, ensure_item
 from helpdesk.models.promise import by_rank
 from helpdesk.promise_words import conditions, duration
 from helpdesk.words import PRIORITIES
@@ -190,6 +191,8 @@ def _save(target: Target) -> ResponseReturnValue:
     values: dict[str, Any] = {name: form[name].data or None for name in CONDITIONS}
     values |= {name: parse_duration(typed(form[name])) for name in (*TIMES, "warn_seconds")}
     values["request_type"] = " ".join(typed(form.request_type).split()) or None
+    if values["request_type"]:
+        ensure_item(ListName.TYPE, values["request_type"])
     values["warn_percent"] = form.warn_percent.data
     values["real_time"] = form.real_time.data == "y"
     for stage in STAGES:
@@ -211,4 +214,6 @@ def _target(target_id: int) -> Target:
 
 
 def _page(target: Target, form: TargetForm, fault: str = "") -> str:
-    return render_template("admin/target.html", target=target, form=form, fault=fault)
+    return render_template(
+        "admin/target.html", target=target, form=form, fault=fault, request_types=definitions().type_names()
+    )

@@ -22,6 +22,8 @@ from helpdesk.opening import Entry, active_tickets, customer_for, write_down, wr
 from helpdesk.queries.search import find_customers
 from helpdesk.views.colleagues import everybody
 from helpdesk.views.composing import addresses as typed_addresses
+from helpdesk.views.fact_shapes import opening_rows
+from helpdesk.views.facts import AT_OPENING, sort_new, typed_facts
 from helpdesk.views.states import back_to
 from queues import fifo
 
@@ -72,6 +74,7 @@ def _begin(kind: str) -> ResponseReturnValue:
         if not given.get("anyway") and (active := active_tickets(current_user, customer)):
             return _page(kind, given, active=active, customer=customer), 409
         ticket = _write_mail(customer, to) if kind == MAIL else _write_entry(customer)
+        sort_new(ticket)
         _bring_colleagues(ticket)
         db.session.flush()
     except (Refused, Conflict, Forbidden) as refusal:
@@ -181,6 +184,8 @@ def _page(kind: str, given: dict[str, str], fault: str = "", **more: Any) -> str
         fault=fault,
         queues=_queues(kind),
         colleagues=everybody(),
+        sorting=opening_rows(typed_facts()),
+        is_sorted=any(typed_facts().get(name) for name in AT_OPENING),
         chosen=chosen_ids("user_id"),
         takes_part="takes_part" in given or request.method == "GET",
         **_found(kind, given),

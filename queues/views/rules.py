@@ -14,6 +14,7 @@ from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
 from helpdesk.models import Channel, Project, Queue, Rule, Tally
 from helpdesk.models.channel import CONNECTED
+from helpdesk.models.definitions import definitions
 from helpdesk.rules import Actions, Condition
 from queues import rule_words, trial
 from queues.views import rule_form
@@ -187,6 +188,7 @@ def _page(rule: Rule, form: RuleForm, tried: trial.Trial | None = None) -> str:
         headers=rule_words.COMMON_HEADERS,
         fates=rule_words.FATES,
         queues=_queues(rule),
+        request_types=definitions().type_names(),
         priorities=[(priority, words.priority_name(priority)) for priority in (1, 2, 3, 4)],
         trial=tried,
         left_out=trial.left_out(rule) if rule.id and form.fate == "drop" and tried is None else [],
