@@ -4,11 +4,13 @@ It follows from the addresses: whoever has an identity `crm:<system>` is of the 
 our own domains, makes a colleague; visitors of a widget who left nothing else are anonymous.
 """
 
+import re
 from enum import StrEnum
 
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select
 
+from helpdesk.errors import Refused
 from helpdesk.models import Customer, Identity, read_setting
 
 STAFF_DOMAINS = "staff_domains"
@@ -69,6 +71,15 @@ def kind_name(kind: CustomerKind) -> str:
 def staff_domains() -> set[str]:
     """The mail domains of our own people, in lower case, as administrators set them."""
     return {str(one).lower() for one in read_setting(STAFF_DOMAINS, [])}
+
+
+def read_domains(typed: str) -> list[str]:
+    """Mail domains as somebody typed them, sorted. Raises Refused for what is none."""
+    found = {part.strip("@.").lower() for part in re.split(r"[\s,;]+", typed) if part.strip("@.")}
+    for one in found:
+        if "." not in one or "@" in one or len(one) > 253:
+            raise Refused(_("“%(domain)s” is not a mail domain such as company.example.", domain=one[:100]))
+    return sorted(found)
 
 
 def _domain() -> ColumnElement[str]:

@@ -25,7 +25,7 @@ from helpdesk.queries.counters import count_of
 
 UNDO_FOR = timedelta(hours=1)
 MOST_TICKETS = 200  # of one customer that one mark names
-BATCH = 100  # tickets, of an act on everything
+BATCH = 50  # tickets, of an act on everything
 
 Seen = Mapping[int, int]
 
@@ -174,10 +174,10 @@ def runs(limit: int = 10) -> list[Handling]:
     return list(db.session.scalars(query.limit(limit)))
 
 
-def advance_runs(batches: int = 100) -> int:
+def advance_runs(batches: int = 200) -> int:
     """Go on with what is being marked or taken back, some batches of tickets; returns how many messages. Commits.
 
-    Each batch is a transaction of its own and holds the conversations of a hundred tickets for a moment.
+    Each batch is a transaction of its own and holds the conversations of fifty tickets for a moment.
     """
     done = 0
     for _batch in range(batches):

@@ -211,6 +211,12 @@ class Customer(Model):
             self.blocked = blocked
             self._changed(by, {"blocked": blocked})
 
+    def mark_internal(self, by: "User", internal: bool) -> None:
+        """Say that this customer is one of us, or not; whoever writes from our own domains is so without it."""
+        if internal != self.internal:
+            self.internal = internal
+            self._changed(by, {"internal": internal})
+
     def add_identity(self, by: "User", namespace: str, value: str, shared: bool = False) -> "Identity":
         """Add an address. Refused for what is none, Conflict when another customer has it (details: `customer`)."""
         value = _checked(namespace, value)

@@ -5,13 +5,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import ColumnElement, select
 
 from helpdesk import capabilities, words
+from helpdesk.customer_kinds import CustomerKind, kind_name
 from helpdesk.db import db
 from helpdesk.errors import Refused
-from helpdesk.models import Category, Channel, Project, Queue, User
+from helpdesk.models import Category, Channel, ListName, Project, Queue, User
 from helpdesk.models.ticket.states import Kind
+from helpdesk.queries.field_filters import tell_field, tell_items
 from helpdesk.queries.search_filters import (
     DUE,
     HAS,
@@ -66,10 +69,18 @@ def _told(user: User, code: str, value: str) -> str:
     asked = value.lower()
     if code == "has":
         return _("has a phone") if asked in HAS["phone"] else _("has an email address")
+    if code == "who" and asked in set(CustomerKind):
+        return _("Customer: %(value)s", value=kind_name(CustomerKind(asked)))
     if code == "due":
         return _("overdue") if asked in DUE["late"] else _("due soon")
     if code == "owner" and asked in {*ME, *NOBODY, *SOMEBODY}:
         return _("Owner: me") if asked in ME else _("Owner: nobody") if asked in NOBODY else _("Owner: anybody")
+    if code == "field":
+        return tell_field(value)
+    if code in LISTS:
+        sentence, name = LISTS[code]
+        ids = read_ids(value)
+        return str(sentence) % {"value": value if ids is None else tell_items(name, ids)}
     named = {
         "queue": (_("Queue: %(value)s"), Queue),
         "owner": (_("Owner: %(value)s"), User),
@@ -119,4 +130,9 @@ def _priority_word(value: str) -> str:
     return words.priority_name(int(value)) if value in {"1", "2", "3", "4"} else value
 
 
+LISTS = {
+    "type": (_l("Type: %(value)s"), ListName.TYPE),
+    "reason": (_l("Reason: %(value)s"), ListName.REASON),
+    "component": (_l("Component: %(value)s"), ListName.COMPONENT),
+}
 NOTHING = Narrowing()

@@ -38,7 +38,7 @@ from helpdesk.models.ticket.states import Kind
 from helpdesk.permissions import queue_ids, visible
 
 PAGE = 40
-STRETCHES = (2, 25, 200)  # each as long as so many pages
+STRETCHES = (2, 12, 75)  # each as long as so many pages
 MOST_IMPORTANT = 200
 LAST_WORDS = 160
 

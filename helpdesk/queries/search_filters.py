@@ -15,12 +15,14 @@ from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from helpdesk import clock, words
+from helpdesk.customer_kinds import CustomerKind, customers_of_kind, kind_name
 from helpdesk.db import db
 from helpdesk.errors import Refused
 from helpdesk.models import (
     Category,
     Channel,
     Identity,
+    ListName,
     Participant,
     Project,
     Queue,
@@ -35,6 +37,7 @@ from helpdesk.models.message import Message, MessageKind
 from helpdesk.models.ticket.states import KIND, Kind
 from helpdesk.numbers import number_key
 from helpdesk.permissions import queue_ids, visible
+from helpdesk.queries.field_filters import field_condition, item_condition
 from helpdesk.queries.search_terms import customer_ids, tsquery
 from helpdesk.search_text import terms
 
@@ -58,6 +61,11 @@ NAMES = {
     "kind": ("kind", "вид"),
     "has": ("has", "есть", "є"),
     "due": ("due", "срок", "термін"),
+    "who": ("who", "кто", "хто"),
+    "field": ("field", "поле"),
+    "type": ("type", "тип"),
+    "reason": ("reason", "причина"),
+    "component": ("component", "компонент"),
 }
 _CODE = {alias: code for code, aliases in NAMES.items() for alias in aliases}
 _FILTER = re.compile(r'(?<!\S)([^\W\d_]{2,12}):(?:"([^"]*)"|“([^”]*)”|«([^»]*)»|(\S+))')
@@ -275,6 +283,19 @@ def _due(_user: User, value: str) -> ColumnElement[bool]:
     raise Refused(_("After “due:” stands late or soon."))
 
 
+def _item(name: ListName) -> Callable[[User, str], ColumnElement[bool]]:
+    return lambda _user, value: item_condition(name, value, read_ids(value))
+
+
+def _who(_user: User, value: str) -> ColumnElement[bool]:
+    """The type of the customer."""
+    for kind in CustomerKind:
+        if value.lower() in (kind.value, kind_name(kind).lower()):
+            return customers_of_kind(kind, Ticket.customer_id)
+    known = ", ".join(CustomerKind)
+    raise Refused(_("After “who:” stands one of these: %(known)s.", known=known))
+
+
 def _some(ids: list[int], value: str) -> list[int]:
     if not ids:
         raise Refused(_("Nothing here is called “%(value)s”.", value=value))
@@ -328,4 +349,9 @@ _CONDITIONS: dict[str, Callable[[User, str], ColumnElement[bool]]] = {
     "kind": _kind,
     "has": _has,
     "due": _due,
+    "who": _who,
+    "field": field_condition,
+    "type": _item(ListName.TYPE),
+    "reason": _item(ListName.REASON),
+    "component": _item(ListName.COMPONENT),
 }

@@ -122,6 +122,8 @@ def save(customer_id: int) -> ResponseReturnValue:
         customer.edit(current_user, given["name"], given["note"], organisation_named(given["organisation"]), version)
         if "language" in request.form:
             customer.prefer_language(current_user, given["language"] if given["language"] in LANGUAGES else None)
+        if "internal_shown" in request.form:
+            customer.mark_internal(me(), "internal" in request.form)
         customer.set_fields(me(), own)
     except (Refused, Conflict) as refusal:
         db.session.rollback()

@@ -10,6 +10,7 @@ from wtforms.validators import InputRequired, Length
 
 from helpdesk import auth, clock
 from helpdesk.auth import REQUIRE_TOTP, administrators_only, me
+from helpdesk.customer_kinds import STAFF_DOMAINS, read_domains, staff_domains
 from helpdesk.errors import Refused
 from helpdesk.forms import typed
 from helpdesk.models import read_setting, write_setting
@@ -25,6 +26,11 @@ class InstallationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no typ
     """What holds for everybody."""
 
     number_pattern = StringField(_l("Pattern of ticket numbers"), [InputRequired(), Length(max=24)])
+    staff_domains = StringField(
+        _l("Mail domains of our own people"),
+        [Length(max=1000)],
+        description=_l("Such as company.example, separated by spaces. Whoever writes from there counts as a colleague."),
+    )
     require_totp = BooleanField(
         _l("Administrators must have a second step"),
         description=_l("Whoever has none is asked to set it up before anything else."),
@@ -36,7 +42,8 @@ class InstallationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no typ
 def show() -> ResponseReturnValue:
     """The settings."""
     pattern = read_setting(NUMBER_PATTERN, DEFAULT_PATTERN)
-    return _page(InstallationForm(number_pattern=pattern, require_totp=read_setting(REQUIRE_TOTP, False)))
+    given = {"require_totp": read_setting(REQUIRE_TOTP, False), "staff_domains": " ".join(sorted(staff_domains()))}
+    return _page(InstallationForm(number_pattern=pattern, **given))
 
 
 @pages.post("/admin/installation")
@@ -52,8 +59,13 @@ def save() -> ResponseReturnValue:
         return _page(form, error.message), 422
     if form.require_totp.data and not me().has_totp:
         return _page(form, _("Set your own second step up first; otherwise you would shut yourself out.")), 422
-    for key, value in ((NUMBER_PATTERN, pattern), (REQUIRE_TOTP, bool(form.require_totp.data))):
-        before = read_setting(key, DEFAULT_PATTERN if key == NUMBER_PATTERN else False)
+    try:
+        domains = read_domains(form.staff_domains.data or "")
+    except Refused as error:
+        return _page(form, error.message), 422
+    totp = bool(form.require_totp.data)
+    for key, value in ((NUMBER_PATTERN, pattern), (REQUIRE_TOTP, totp), (STAFF_DOMAINS, domains)):
+        before = read_setting(key, {NUMBER_PATTERN: DEFAULT_PATTERN, STAFF_DOMAINS: []}.get(key, False))
         if before != value:
             write_setting(key, value)
             record_change(me().id, "setting", None, key, {"value": [before, value]})

@@ -10,6 +10,7 @@ from flask_login import current_user
 from sqlalchemy import Row
 
 from helpdesk import live, words
+from helpdesk.customer_kinds import kind_name, kind_of
 from helpdesk.models import Customer, Ticket
 from helpdesk.models.ticket.states import Kind
 from helpdesk.numbers import group_digits
@@ -143,6 +144,7 @@ def customer_card(customer: Customer) -> dict[str, Any]:
         "name": customer.name,
         "url": url_if("customers.show", customer_id=customer.id),
         "organisation": {"name": customer.organisation.name} if customer.organisation else None,
+        "type": {"code": kind_of(customer).value, "name": kind_name(kind_of(customer))},
         "note": customer.note,
         "language": customer.language,
         "identities": [

@@ -11,9 +11,12 @@ from sqlalchemy import func, select
 
 from helpdesk import capabilities, clock, permissions, words
 from helpdesk.auth import me
+from helpdesk.customer_kinds import CustomerKind, kind_name
 from helpdesk.db import db
 from helpdesk.errors import Refused
-from helpdesk.models import Category, State, User
+from helpdesk.forms import whole
+from helpdesk.models import ListName, State, User
+from helpdesk.models.definitions import FieldDefinition, Item, definitions
 from helpdesk.queries.narrowing import NOTHING, read_narrowing, write_pairs
 from helpdesk.queries.people_search import find_people
 from helpdesk.queries.search_filters import read_question
@@ -27,7 +30,11 @@ pages = Blueprint("ticket_lists", __name__)
 TICKET = re.compile(r"/tickets/(\d{1,18})")
 MOST_OFFERED = 500
 # The fields of the panel that hold one value each, in the order in which their conditions are written.
-PLAIN = ("queue", "state", "owner", "priority", "category", "tag", "due", "from", "to")
+PLAIN = (
+    *("queue", "who", "state", "owner", "priority"),
+    *("type", "reason", "component", "category", "tag", "due", "from", "to"),
+)
+FIELD = "field-"
 
 
 @pages.get("/views/list")
@@ -65,17 +72,18 @@ def panel() -> ResponseReturnValue:
     """The panel with the conditions by which a list can be narrowed, as a fragment."""
     base, written = split_key(request.args.get("in", ALL))
     given = _given(written)
-    categories = select(Category).order_by(func.sort_key(Category.name)).limit(MOST_OFFERED)
     return render_template(
         "ticket_lists/_filter_panel.html" if "HX-Request" in request.headers else "ticket_lists/filter.html",
         base=base,
         given=given,
-        all_shown=any(given.get(name) for name in PLAIN),
+        all_shown=any(given.get(name) for name in (*PLAIN, "field")),
         kinds=capabilities.kinds(),
         queues=[] if base.startswith("queue:") else list(db.session.scalars(permissions.queues(current_user))),
+        customer_kinds=[(kind.value, kind_name(kind)) for kind in CustomerKind],
         states=[(state.value, words.state_name(state)) for state in State],
         colleagues=_colleagues(),
-        categories=list(db.session.scalars(categories)),
+        lists=_lists(),
+        fields=_fields(base),
         priorities=words.PRIORITIES,
     )
 
@@ -106,6 +114,11 @@ def _asked() -> list[tuple[str, str]]:
     pairs = [("kind", ",".join(kind for kind in form.getlist("kind") if kind in capabilities.kinds()))]
     pairs += [("has", name) for name in ("phone", "email") if form.get(f"has_{name}")]
     pairs += [(name, form.get(name, "").strip()) for name in PLAIN]
+    pairs += [
+        ("field", f"{name.removeprefix(FIELD)}={value.strip()}")
+        for name, value in form.items()
+        if name.startswith(FIELD) and value.strip()
+    ]
     found = [(code, value) for code, value in pairs if value]
     if any(len(value) > LONGEST_QUESTION for _code, value in found):
         raise Refused(_("One of the conditions is too long."))
@@ -120,9 +133,34 @@ def _given(written: str) -> dict[str, Any]:
             given["kind"] = value.split(",")
         elif code == "has":
             given[f"has_{value}"] = True
+        elif code == "field":
+            number, _equals, asked = value.partition("=")
+            given.setdefault("field", {})[number] = asked
         else:
             given[code] = value
     return given
+
+
+def _lists() -> list[tuple[str, str, list[Item]]]:
+    """The managed lists that hold anything: code of the condition, name, items."""
+    names = {
+        "type": (_("Type"), ListName.TYPE),
+        "reason": (_("Reason"), ListName.REASON),
+        "component": (_("Component"), ListName.COMPONENT),
+        "category": (_("Category"), ListName.CATEGORY),
+    }
+    found = definitions().lists
+    return [(code, name, list(found[of].values())) for code, (name, of) in names.items() if found[of]]
+
+
+def _fields(base: str) -> list[FieldDefinition]:
+    """The fields by which this list can be narrowed: those of its queue's tickets, and those of customers."""
+    known = definitions()
+    kind, _colon, rest = base.partition(":")
+    queue_id = whole(rest.partition(":")[0]) if kind == "queue" else None
+    if queue_id is not None:
+        return [*known.of_ticket(queue_id), *known.of_customer()]
+    return [field for field in known.fields.values() if field.active]
 
 
 def _colleagues() -> list[tuple[str, str]]:
