@@ -14,6 +14,7 @@ let slash = "";
 let found = [];
 let chosen = 0;
 let put = insert;
+let taken = "";
 let state = { answers: [], variables: [], values: new Map(), language: "" };
 
 const dialog = () => document.getElementById("answers");
@@ -151,10 +152,9 @@ function preview(text) {
 function take(place) {
   const one = found[place];
   if (!one) return;
-  const text = words(one);
+  taken = words(one);
   slash = "";
   dialog().close();
-  put(text);
 }
 
 function keys(event) {
@@ -189,10 +189,11 @@ onMount("#answers", (list) => {
     const button = event.target.closest("[data-answers-tab]");
     if (button) turn(button.dataset.answersTab);
   });
-  // Closed without a choice: the character itself was meant.
+  // Only when it is closed can the text below it take anything. Without a choice the character itself was meant.
   list.addEventListener("close", () => {
-    if (slash) insert(slash);
-    slash = "";
-    if (put === insert) textOf()?.focus();
+    if (taken) put(taken);
+    else if (slash) insert(slash);
+    else if (put === insert) textOf()?.focus();
+    [slash, taken] = ["", ""];
   });
 });

@@ -129,11 +129,14 @@ function finish(sends) {
   const files = blocks.filter((block) => block.file).map(({ file, name, mark }) => ({ id: file, name, mark }));
   blocks = [];
   keep();
-  dialog().close();
   for (const file of files) hold(composer, file);
-  textOf(composer).focus();
-  if (text) insert(text);
-  if (sends) sendNow();
+  // Only when the dialog is closed can the text below it take anything.
+  dialog().addEventListener("close", () => {
+    textOf(composer).focus();
+    if (text) insert(text);
+    if (sends) sendNow();
+  }, { once: true });
+  dialog().close();
   return undefined;
 }
 

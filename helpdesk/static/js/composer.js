@@ -41,9 +41,13 @@ export function sendNow(then = "") {
 export function insert(words) {
   const text = textOf();
   if (!text) return;
+  const [from, to] = [text.selectionStart, text.selectionEnd];
+  // Coming from a dialog, the caret may still be in it although the focus is here.
+  text.blur();
   text.focus();
+  text.setSelectionRange(from, to);
   // execCommand is the only way that leaves the browser's undo alive; setRangeText stands in where it is gone.
-  if (document.execCommand("insertText", false, words)) return;
+  if (document.activeElement === text && document.execCommand("insertText", false, words)) return;
   text.setRangeText(words, text.selectionStart, text.selectionEnd, "end");
   text.dispatchEvent(new Event("input", { bubbles: true }));
 }

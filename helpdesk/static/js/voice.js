@@ -44,6 +44,7 @@ async function begin(composer, button, byKey) {
   recorder.addEventListener("stop", () => finished(now));
   recorder.start(1_000);
   button.setAttribute("aria-pressed", "true");
+  composer.querySelector("[data-voice-time]").textContent = "0:00";
   composer.querySelector("[data-voice-bar]").hidden = false;
   announce(words().recording);
   watch(now);
