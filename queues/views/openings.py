@@ -8,10 +8,10 @@ from flask_babel import gettext as _
 from flask_login import current_user, login_required
 from sqlalchemy import select
 
-from helpdesk import addresses, permissions
+from helpdesk import addresses, drafts, permissions
 from helpdesk.auth import me
 from helpdesk.colleagues import say_to_colleagues
-from helpdesk.db import db
+from helpdesk.db import db, transaction
 from helpdesk.errors import Conflict, Forbidden, Refused
 from helpdesk.files import attach, put
 from helpdesk.forms import chosen_ids, whole
@@ -22,6 +22,7 @@ from helpdesk.opening import Entry, active_tickets, customer_for, write_down, wr
 from helpdesk.queries.search import find_customers
 from helpdesk.views.colleagues import everybody
 from helpdesk.views.composing import addresses as typed_addresses
+from helpdesk.views.composing import told_draft
 from helpdesk.views.fact_shapes import opening_rows
 from helpdesk.views.facts import AT_OPENING, sort_new, typed_facts
 from helpdesk.views.states import back_to
@@ -37,8 +38,15 @@ NAMESPACES = {MAIL: (addresses.EMAIL,), HAND: (addresses.PHONE, addresses.EMAIL)
 @pages.get("/tickets/new")
 @login_required
 def new() -> ResponseReturnValue:
-    """The form of a new ticket: a mail, or with `kind=hand` an entry by hand; `identity_id` names to whom."""
-    return _page(HAND if request.args.get("kind") == HAND else MAIL, request.args.to_dict())
+    """The form of a new ticket: a mail, or with `kind=hand` an entry by hand; `identity_id` names to whom.
+
+    What was begun before stands in it again, unless the address says what the new one is about.
+    """
+    kind, given = HAND if request.args.get("kind") == HAND else MAIL, request.args.to_dict()
+    draft = drafts.own_opening(me(), kind)
+    if draft is not None and not given.keys() - {"kind", "in"}:
+        given |= draft.fields | {"body": draft.body}
+    return _page(kind, given)
 
 
 @pages.get("/tickets/new/customers")
@@ -66,6 +74,7 @@ def enter() -> ResponseReturnValue:
 def _begin(kind: str) -> ResponseReturnValue:
     """A refusal shows the form again with all that was typed; the same key twice opens one ticket."""
     given = request.form.to_dict()
+    _keep_posted_files(kind)
     key = given.get("key") or None
     if (earlier := fifo.repeat(current_user, key)) is not None:
         return back_to(earlier)
@@ -76,6 +85,7 @@ def _begin(kind: str) -> ResponseReturnValue:
         ticket = _write_mail(customer, to) if kind == MAIL else _write_entry(customer)
         sort_new(ticket)
         _bring_colleagues(ticket)
+        drafts.sent(drafts.own_opening(me(), kind), given.get("body", ""))
         db.session.flush()
     except (Refused, Conflict, Forbidden) as refusal:
         db.session.rollback()
@@ -94,7 +104,7 @@ def _write_mail(customer: Customer, to: str) -> Ticket:
         to=[to],
         cc=typed_addresses("cc"),
         subject=request.form.get("subject", ""),
-        files=_files(),
+        files=_waiting_files(),
     )
     queue = permissions.get_queue(current_user, _queue_id(), Right.WORK)
     return write_first(current_user, queue, customer, reply, waits=request.form.get("state") == "waiting")
@@ -183,6 +193,7 @@ def _page(kind: str, given: dict[str, str], fault: str = "", **more: Any) -> str
         given=given,
         fault=fault,
         queues=_queues(kind),
+        draft=told_draft(drafts.own_opening(me(), kind)),
         colleagues=everybody(),
         sorting=opening_rows(typed_facts()),
         is_sorted=any(typed_facts().get(name) for name in AT_OPENING),
@@ -193,9 +204,18 @@ def _page(kind: str, given: dict[str, str], fault: str = "", **more: Any) -> str
     )
 
 
-def _files() -> list[Attachment]:
-    return [
-        attach(None, file.filename or "", file.mimetype or "application/octet-stream", put(file.read()))
-        for file in request.files.getlist("files")
-        if file.filename
-    ]
+def _keep_posted_files(kind: str) -> None:
+    """Put files that were posted with the form into the draft, for good: a refusal must not lose them."""
+    posted = [file for file in request.files.getlist("files") if file.filename]
+    if not posted:
+        return
+    with transaction():
+        draft = drafts.opening_of(me(), kind)
+        for file in posted:
+            declared = file.mimetype or "application/octet-stream"
+            attach(None, file.filename or "", declared, put(file.read())).draft_id = draft.id
+
+
+def _waiting_files() -> list[Attachment]:
+    draft = drafts.own_opening(me(), MAIL)
+    return list(draft.attachments) if draft is not None else []
