@@ -129,6 +129,53 @@ def test_conditions_are_told_in_words_and_written_back(cast: Any) -> None:
     assert not read_narrowing(cast.ann, "state:finished,open").only_closed
 
 
+def test_a_field_of_ones_own_is_one_more_condition(app: Any, cast: Any, make: Any, session: Any) -> None:
+    contract = make.field("text", "Договор")
+    plan = make.field("choice", "Тариф", options=["Базовый", "Полный"])
+    marks = make.field("choices", "Метки", options=["новый", "старый"])
+    size, since, vip = make.field("number", "Размер"), make.field("date", "С какого дня"), make.field("checkbox", "VIP")
+    city = make.field("text", "Город", about="customer")
+    mine, other = make.ticket(cast.support), make.ticket(cast.support)
+    mine.set_fields(
+        cast.ann,
+        {
+            str(contract.id): "ДГ-17 от марта",
+            str(plan.id): 2,
+            str(marks.id): [1, 2],
+            str(size.id): 3.5,
+            str(since.id): "2026-03-31",
+            str(vip.id): True,
+        },
+    )
+    other.set_fields(cast.ann, {str(plan.id): 1, str(marks.id): [2]})
+    mine.customer.fields = {str(city.id): "Харьков"}
+    session.flush()
+    asked = {
+        contract: "дг-17",
+        plan: "2",
+        marks: "1",
+        size: "3.5",
+        since: "2026-03-31",
+        vip: "1",
+        city: "харьк",
+    }
+    for field, value in asked.items():
+        narrowing = read_narrowing(cast.ann, write_pairs([("field", f"{field.id}={value}")]))
+        assert ids(lists.of_queue(cast.support, lists.View.WAITING, narrowed=narrowing.where)) == [mine.id], field.label
+    assert tell(cast.ann, [("field", f"{plan.id}=2")]) == ["Тариф: Полный"]
+    for refused in ("field:987654=1", "field:x=1", f"field:{plan.id}=9", f"field:{size.id}=много", f"field:{vip.id}="):
+        with pytest.raises(Refused):
+            read_narrowing(cast.ann, refused)
+    ann, base = sign_in(app, cast.ann), f"queue:{cast.support.id}"
+    answer = ann.get(
+        "/views/narrowed", query_string={"base": base, f"field-{plan.id}": "2", f"field-{contract.id}": ""}
+    )
+    rows = ann.get(answer.location, headers=HX).get_data(as_text=True)
+    assert f'data-id="{mine.id}"' in rows and f'data-id="{other.id}"' not in rows
+    panel = ann.get("/views/filter", query_string={"in": f"filter:{base}/field:{plan.id}=2"}, headers=HX)
+    assert '<option value="2" selected>Полный</option>' in panel.get_data(as_text=True)
+
+
 def test_the_panel_leads_to_the_narrowed_list(app: Any, cast: Any, make: Any) -> None:
     name = '<img src=x onerror="alert(1)">'
     ticket = make.ticket(cast.support, customer=make.customer(name), title="<b>Тема</b>")

@@ -39,7 +39,7 @@ def views_of(user: User) -> list[SavedView]:
 
 
 def get_view(user: User, view_id: int | str, to_change: bool = False) -> SavedView:
-    """The view as `user` may see it; administrators reach every shared one. Raises NotFound, or Forbidden `to_change`."""
+    """The view as `user` may see it; administrators reach all shared ones. Raises NotFound; `to_change` Forbidden."""
     number = view_id if isinstance(view_id, int) else whole(view_id)
     reached = seen_by(user)
     if user.is_administrator:
