@@ -98,6 +98,22 @@ def _queue_column(user: User) -> Any:
     return Queue.id if user.is_administrator else QueueRight.queue_id
 
 
+def get_ticket_to_note(user: User, ticket_id: int, lock: bool = False) -> Ticket:
+    """As `get_ticket`, for whoever works in its queue or was called in on it: they may leave notes.
+
+    Raises NotFound, or Forbidden for those who only see the queue.
+    """
+    ticket = get_ticket(user, ticket_id, lock=lock)
+    if not may_note(user, ticket):
+        raise Forbidden(_("You may read this ticket but not work in its queue."))
+    return ticket
+
+
+def may_note(user: User, ticket: Ticket) -> bool:
+    """Whether `user` may leave notes on a ticket that they see."""
+    return Right.WORK in rights(user, ticket.queue_id) or ticket.has_colleague(user)
+
+
 def get_queue(user: User, queue_id: int, right: Right = Right.SEE) -> Queue:
     """The queue as `user` may see it. Raises NotFound when it is absent or hidden, Forbidden without the right."""
     queue = db.session.scalar(select(Queue).where(Queue.id == queue_id, Queue.id.in_(queue_ids(user))))

@@ -185,3 +185,19 @@ def test_those_who_work_here_come_first_and_names_are_only_text(app: Any, cast: 
 def test_marked_escapes_everything_and_marks_only_stored_names() -> None:
     html = marked('@Bob <b> @Carl "x"', [{"user": 1, "name": "Bob"}])
     assert html == '<b class="mention">@Bob</b> &lt;b&gt; @Carl &#34;x&#34;'
+
+
+def test_whoever_was_called_in_from_elsewhere_answers_by_a_note_alone(
+    app: Any, cast: Any, make: Any, session: Any
+) -> None:
+    ticket = make.ticket(cast.support)
+    say_to_colleagues(ticket, cast.ann, "@Carl, что скажешь?")
+    carl, at = sign_in(app, cast.carl), f"/tickets/{ticket.id}"
+    page = carl.get(at).text
+    assert 'id="composer"' in page and "you can leave notes" in page
+    assert carl.put(f"{at}/draft", data={"mode": "note", "body": "Пишу"}).status_code == 200
+    assert carl.post(f"{at}/notes", data={"body": "Оплата прошла, @Dora"}).status_code == 303
+    note = session.scalars(select(Message).where(Message.kind == "note", Message.user_id == cast.carl.id)).one()
+    assert note.facts == {} and notices(session, cast.dora) == []
+    for path, form in (("replies", {"body": "Здравствуйте"}), ("colleagues", {"user_id": cast.dora.id})):
+        assert carl.post(f"{at}/{path}", data=form).status_code == 403

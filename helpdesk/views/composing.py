@@ -34,7 +34,8 @@ def composer(ticket: Ticket, newest_id: int) -> dict[str, Any]:
     channel = reply_channel(ticket.queue, ticket.conversation.channel)
     able = can(channel) if channel is not None else Capabilities(writes=False)
     kept = draft.recipients if draft else {}
-    refusal = ticket.why_not_answer(current_user) if ticket.kind == Kind.ACTIVE else ""
+    works = Right.WORK in permissions.rights(me(), ticket.queue_id)
+    refusal = ticket.why_not_answer(current_user) if ticket.kind == Kind.ACTIVE and works else ""
     return {
         "reply_url": url_for("replies.create", ticket_id=ticket.id),
         "note_url": url_for("replies.note", ticket_id=ticket.id),
@@ -58,7 +59,8 @@ def composer(ticket: Ticket, newest_id: int) -> dict[str, Any]:
         "takes_files": able.files,
         "to": ", ".join(kept.get("to") or to),
         "cc": ", ".join(kept.get("cc", cc)),
-        "reply_refused": _why_no_reply(ticket, channel, to) or refusal,
+        "reply_refused": (_why_no_reply(ticket, channel, to) or refusal) if works else _only_notes(),
+        "only_notes": not works,
         "beside_url": url_for("dialogs.show", name="beside", ticket_id=ticket.id) if may_write_beside(ticket) else None,
         "uploads": uploads(drafts.files_of(draft)) if draft else [],
         "presence": "",
@@ -94,6 +96,10 @@ def _ways_in(ticket: Ticket) -> dict[str, str | None]:
         "join_url": url_if("claims.join", ticket_id=ticket.id),
         "takeover_url": url_for("dialogs.show", ticket_id=ticket.id, name="takeover"),
     }
+
+
+def _only_notes() -> str:
+    return _("A colleague called you in here: you can leave notes. Whoever works in this queue writes to the customer.")
 
 
 def _to_label(to: list[str], cc: list[str]) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from flask_login import current_user, login_required
+from flask_login import login_required
 
 from helpdesk import permissions, picture_marks
 from helpdesk.auth import me
@@ -24,7 +24,7 @@ from helpdesk.drafts import (
 )
 from helpdesk.errors import NotFound, Refused
 from helpdesk.files import attach, put
-from helpdesk.models import Attachment, Draft, Right
+from helpdesk.models import Attachment, Draft
 from helpdesk.queries.drafts import own_drafts
 from helpdesk.views.composing import told_draft, uploads
 
@@ -47,7 +47,7 @@ def index() -> ResponseReturnValue:
 @login_required
 def show(ticket_id: int) -> ResponseReturnValue:
     """What is kept, as JSON; see `composing.told_draft`. For windows that were left alone for a while."""
-    ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK)
+    ticket = permissions.get_ticket_to_note(me(), ticket_id)
     return jsonify(told_draft(own_draft(me(), ticket)))
 
 
@@ -60,7 +60,7 @@ def save(ticket_id: int) -> ResponseReturnValue:
     (its name). `settled` says that its author has looked at what other windows held. What another window
     wrote meanwhile is told as `former`, {mode, body, at}.
     """
-    ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK)
+    ticket = permissions.get_ticket_to_note(me(), ticket_id)
     draft = draft_of(me(), ticket)
     keep(draft, _writing())
     return _kept(draft)
@@ -94,7 +94,7 @@ def upload(ticket_id: int) -> ResponseReturnValue:
 
     `mark` says where in the text a picture stands that was sent to stand there (`inline`); else it is empty.
     """
-    return _take_file(draft_of(me(), permissions.get_ticket(current_user, ticket_id, Right.WORK)))
+    return _take_file(draft_of(me(), permissions.get_ticket_to_note(me(), ticket_id)))
 
 
 @pages.post("/drafts/<opening>/files")
@@ -108,7 +108,7 @@ def upload_opening(opening: str) -> ResponseReturnValue:
 @login_required
 def remove(ticket_id: int, file_id: int) -> ResponseReturnValue:
     """Take a file out of one's own draft."""
-    ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK)
+    ticket = permissions.get_ticket_to_note(me(), ticket_id)
     return _drop_file(own_draft(me(), ticket), file_id)
 
 

@@ -68,10 +68,13 @@ def create(ticket_id: int) -> ResponseReturnValue:
 @pages.post("/tickets/<int:ticket_id>/notes")
 @login_required
 def note(ticket_id: int) -> ResponseReturnValue:
-    """Leave a note for colleagues."""
-    ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK, lock=True)
+    """Leave a note for colleagues. Whoever was called in may answer so; others can be called in by who works here."""
+    ticket = permissions.get_ticket_to_note(me(), ticket_id, lock=True)
     body = request.form.get("body", "")
-    say_to_colleagues(ticket, me(), body, _files(ticket), named_in_form())
+    if may_work(ticket):
+        say_to_colleagues(ticket, me(), body, _files(ticket), named_in_form())
+    else:
+        ticket.note(me(), body, _files(ticket))
     drafts.sent(drafts.own_draft(me(), ticket), body)
     db.session.flush()
     return _thread(ticket)

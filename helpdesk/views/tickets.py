@@ -153,7 +153,7 @@ def page_context(ticket: Ticket) -> dict[str, Any]:
         **said,
         **bar_context(ticket, works),
         **(later if panes_only() else card_context(ticket, works)),
-        "composer": composer(ticket, newest) if works else None,
+        "composer": composer(ticket, newest) if permissions.may_note(current_user, ticket) else None,
         "current_id": ticket.id,
         **handled_context(ticket.customer_id, f"ticket:{ticket.id}"),
         **pane_context(default_list(ticket)),
