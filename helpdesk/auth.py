@@ -20,6 +20,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import Unauthorized
 
+from helpdesk import clock
 from helpdesk.api.problems import is_api
 from helpdesk.browsers import browser_name
 from helpdesk.clock import SQL_NOW
@@ -110,6 +111,8 @@ def load_user(_request: Request) -> User | None:
         if user.availability == Availability.OFFLINE and user.availability_reason == availability.LEFT:
             availability.change(user, Availability.AVAILABLE, by=user, cause=Cause.BACK)
             db.session.commit()
+    if request.method == "GET":
+        clock.hold(now)  # a page shows one moment; whoever changes something asks again, behind the locks
     return user
 
 

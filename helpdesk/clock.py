@@ -20,6 +20,6 @@ def now() -> datetime:
 
 def hold(moment: datetime | None = None) -> datetime:
     """Read the time once for all that the rest of the present transaction does; or keep one that was just read."""
-    moment = moment or db.session.execute(select(SQL_NOW)).scalar_one()
+    moment = moment or now()
     db.session().info["held_now"] = moment
     return moment
