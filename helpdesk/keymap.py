@@ -88,6 +88,7 @@ SHORTCUTS = (
     Shortcut("s", _l("Snooze"), Place.TICKET),
     Shortcut("e", _l("Finish"), Place.TICKET),
     Shortcut("Shift+e", _l("Finish and take next"), Place.TICKET),
+    Shortcut("m", _l("Macros"), Place.TICKET),
     Shortcut("!", _l("This is spam"), Place.TICKET),
     Shortcut(
         "Shift+Enter",

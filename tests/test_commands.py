@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from helpdesk.models import Macro
 from tests.clients import sign_in
 
 HTMX = {"HX-Request": "true"}
@@ -62,3 +63,13 @@ def test_the_wrong_layout_is_asked_for_when_the_right_one_says_nothing(app: Any,
 def test_a_half_typed_condition_is_no_fault(app: Any, cast: Any) -> None:
     answer = sign_in(app, cast.ann).get("/commands/found", query_string={"q": "queue:нет-такой"}, headers=HTMX)
     assert answer.status_code == 200
+
+
+def test_macros_of_a_ticket(app: Any, cast: Any, make: Any) -> None:
+    ticket = make.ticket(cast.support)
+    own = make.add(Macro(name="Ждём клиента", user_id=cast.ann.id, actions={"state": "waiting"}))
+    make.add(Macro(name="Чужой", user_id=cast.bob.id, actions={"state": "waiting"}))
+    page = sign_in(app, cast.ann).get(f"/commands/tickets/{ticket.id}", headers=HTMX).text
+    assert "Ждём клиента" in page
+    assert f"/macros/{own.id}" in page
+    assert "Чужой" not in page

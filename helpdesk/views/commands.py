@@ -16,6 +16,7 @@ from helpdesk.auth import me
 from helpdesk.colleagues import offered
 from helpdesk.db import db
 from helpdesk.errors import Refused
+from helpdesk.macros import macros_for
 from helpdesk.models import Right
 from helpdesk.numbers import group_digits
 from helpdesk.queries.lists import View
@@ -44,7 +45,7 @@ def index() -> ResponseReturnValue:
 @pages.get("/commands/tickets/<int:ticket_id>")
 @login_required
 def of_ticket(ticket_id: int) -> ResponseReturnValue:
-    """Colleagues to whom the ticket can be given, or who can be asked about it, as a fragment."""
+    """Macros for the ticket, colleagues to whom it can be given or who can be asked about it, as a fragment."""
     ticket = permissions.get_ticket(me(), ticket_id, Right.WORK)
     people = offered(ticket, me())
     here: dict[str, Any] = {"ticket_id": ticket.id}
@@ -67,7 +68,18 @@ def of_ticket(ticket_id: int) -> ResponseReturnValue:
         )
         for user, _works in people
     ]
-    return render_template("commands/_places.html", groups=[(_("Colleagues"), assign + ask)], on_demand=True)
+    macros = [
+        command(
+            macro.name,
+            url_for("macro_runs.preview", macro_id=macro.id, **here),
+            "bolt",
+            _("Macro"),
+            dialog=True,
+        )
+        for macro in macros_for(me(), ticket)
+    ]
+    groups = [(_("Macros"), macros), (_("Colleagues"), assign + ask)]
+    return render_template("commands/_places.html", groups=groups, on_demand=True)
 
 
 @pages.get("/commands/found")

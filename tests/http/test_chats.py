@@ -95,6 +95,17 @@ def test_numbers_and_ids_of_mail_open_no_door(hear: Hear, make: Any, cast: Any) 
     assert ticket.id != mail.id
 
 
+def test_what_a_message_answers_is_known_by_its_name(hear: Hear) -> None:
+    hear(message(message_id="x1"))
+    hear(message(id="m-2", message_id="x2", text="И адрес"))
+    hear(message(id="m-3", message_id="x3", reply_to="x1", text="Про заказ"))
+    hear(message(id="m-4", conversation="chat-2", message_id="x4", reply_to="x1", text="Чужое"))
+    said = {one.text: one for one in db.session.scalars(select(Message).order_by(Message.id))}
+    assert said["Про заказ"].answers_id == said["Где мой заказ?"].id
+    assert said["И адрес"].answers_id is None
+    assert said["Чужое"].answers_id is None  # the same name in another conversation is another message
+
+
 def test_known_people_are_known(hear: Hear, make: Any) -> None:
     eve = make.customer("Ева Иванова", "eve@customer.example")
     by_mail = hear(message(sender={"namespace": "email", "value": "EVE@customer.example"}))
