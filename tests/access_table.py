@@ -309,6 +309,7 @@ ROWS: dict[str, Row] = {
     "GET /queues/<int:queue_id>/variables": QUEUE_WORK,
     "GET /queues/<int:queue_id>/answers": QUEUE_WORK,
     "GET /composer/parts": SIGNED_IN,
+    "POST /profile/signature": SIGNED_IN,
     "GET /drafts": SIGNED_IN,
     "PUT /drafts/<opening>": SIGNED_IN,
     "POST /drafts/<opening>/files": SIGNED_IN,

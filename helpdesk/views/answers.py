@@ -2,18 +2,22 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, make_response, render_template, request
+from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import current_user, login_required
 
-from helpdesk import permissions, variables
+from helpdesk import auth, permissions, variables
 from helpdesk.auth import me
 from helpdesk.customer_texts import closing_of
+from helpdesk.errors import Refused
 from helpdesk.models import Right, Ticket
 from helpdesk.permissions import edits_texts
 from helpdesk.queries.ready import answers_for
 
 pages = Blueprint("answers", __name__)
+
+MOST_SIGNATURE = 2000
 
 
 @pages.get("/queues/<int:queue_id>/answers")
@@ -57,9 +61,7 @@ def variables_of_ticket(ticket_id: int) -> ResponseReturnValue:
 def variables_of_queue(queue_id: int) -> ResponseReturnValue:
     """The same before there is a ticket: what is known of the customer has no value yet."""
     queue = permissions.get_queue(current_user, queue_id, Right.WORK)
-    return jsonify(
-        language=queue.project.language, variables=_told(variables.of_queue(queue, me())), closing=""
-    )
+    return jsonify(language=queue.project.language, variables=_told(variables.of_queue(queue, me())), closing="")
 
 
 @pages.get("/composer/parts")
@@ -70,6 +72,18 @@ def parts() -> ResponseReturnValue:
     answer.headers["Cache-Control"] = "private, no-cache"
     answer.add_etag()
     return answer.make_conditional(request)
+
+
+@pages.post("/profile/signature")
+@login_required
+def save_signature() -> ResponseReturnValue:
+    """Keep the user's own signature, as it stands below their mails."""
+    signature = request.form.get("signature", "").replace("\r\n", "\n").strip()
+    if len(signature) > MOST_SIGNATURE:
+        raise Refused(_("A signature has at most %(count)s characters.", count=MOST_SIGNATURE))
+    me().signature = signature
+    auth.told(_("Saved."))
+    return redirect(url_for("preferences.show"), 303)
 
 
 def _told(known: list[variables.Variable]) -> list[dict[str, Any]]:

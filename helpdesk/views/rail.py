@@ -58,6 +58,7 @@ def init_app(app: Flask) -> None:
         app,
         NavItem("work", "queues.index", _l("My queues"), "inbox", key="q"),
         NavItem("work", "tasks.index", _l("My tasks"), "list-check", key="Shift+t"),
+        NavItem("work", "drafts.index", _l("My drafts"), "pencil"),
         NavItem("work", "search.show", _l("Search"), "search", key="/"),
         NavItem("work", "customers.index", _l("Customers"), "id", also=("organisations",)),
         NavItem("work", "spam.index", _l("Spam"), "ban", also=("blocked_senders",)),
