@@ -21,6 +21,7 @@ from helpdesk.views import shapes, thread_shapes
 from helpdesk.views.composing import composer, may_write_beside
 from helpdesk.views.desk_lists import pane_context
 from helpdesk.views.handled import handled_context
+from helpdesk.views.list_addresses import list_address
 from helpdesk.views.people_list import status_chip
 
 pages = Blueprint("exchange", __name__)
@@ -37,7 +38,7 @@ def show(customer_id: int) -> ResponseReturnValue:
     if customer.merged_into_id is not None:
         return redirect(url_for("exchange.show", customer_id=customer.as_merged().id))
     channels = reading.channels_of(current_user, customer)
-    channel_id = _channel(channels)
+    channel_id, pane = _channel(channels), pane_context("people:all")
     return render_template(
         "exchange/show.html",
         person=_person(customer),
@@ -47,7 +48,8 @@ def show(customer_id: int) -> ResponseReturnValue:
         **_answering(customer, channel_id),
         **_card(customer),
         **handled_context(customer.id, f"customer:{customer.id}"),
-        **pane_context("people:all"),
+        **pane,
+        back_url=list_address(pane["list_key"]),
         current_person=customer.id,
     )
 

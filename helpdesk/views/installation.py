@@ -29,7 +29,7 @@ class InstallationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no typ
     staff_domains = StringField(
         _l("Mail domains of our own people"),
         [Length(max=1000)],
-        description=_l("Such as company.example, separated by spaces. Whoever writes from there counts as a colleague."),
+        description=_l("Such as company.example, separated by spaces. Who writes from there counts as a colleague."),
     )
     require_totp = BooleanField(
         _l("Administrators must have a second step"),

@@ -67,12 +67,12 @@ def people(rest: list[str], after: str | None, narrowing: Narrowing = NOTHING) -
         **(narrowed_context(base, narrowing) if tab != Tab.IMPORTANT else {}),
         "is_narrowed": bool(narrowing.written),
         "is_people": True,
-        "tabs_label": _("Lists of people"),
+        "tabs_label": _("Which chats"),
         "orders": _orders(tab, narrowing),
         **_empty(tab),
         **narrowed_empty(narrowing),
     }
-    return ListPane(key, _("People"), list_address(base), context, "people_list/_list.html", tabs=_tabs(tab, narrowing))
+    return ListPane(key, _("Chats"), list_address(base), context, "people_list/_list.html", tabs=_tabs(tab, narrowing))
 
 
 def end_of_day() -> datetime:
