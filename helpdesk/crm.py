@@ -74,7 +74,11 @@ class Answer(BaseModel):
 
 
 class CrmFailed(Exception):
-    """There is nothing to show; the text is a sentence for people."""
+    """There is nothing to show; the text is a sentence for people, `detail` one for who can mend it."""
+
+    def __init__(self, words: str, detail: str = "") -> None:
+        super().__init__(words)
+        self.detail = detail
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,7 @@ def ask(question: Question) -> Answer:
         answer = _read(_fetch(question))
     except CrmFailed as failure:
         _resting[url] = now + REST_SECONDS
-        log.warning("crm did not answer", project_id=question.panel.project_id, words=str(failure))
+        log.warning("crm did not answer", project_id=question.panel.project_id, words=failure.detail or str(failure))
         raise
     _kept[key] = (now + KEEP_SECONDS, answer)
     while len(_kept) > MOST_KEPT:
@@ -170,9 +174,9 @@ def _fetch(question: Question) -> outbound_http.Answer:
             question.panel.url, question.body, headers, connect_seconds=ASK_SECONDS, total_seconds=ASK_SECONDS
         )
     except OutboundRefused as error:
-        raise CrmFailed(error.message) from error
+        raise CrmFailed(_("The system cannot be asked from here."), error.message) from error
     except outbound_http.PostFailed as error:
-        raise CrmFailed(str(error)) from error
+        raise CrmFailed(_("The system does not answer at the moment."), str(error)) from error
 
 
 def _read(answer: outbound_http.Answer) -> Answer:

@@ -14,6 +14,7 @@ from helpdesk.bodies import is_read_by_view
 from helpdesk.csrf import PageGuard
 from helpdesk.db import db
 from helpdesk.errors import HelpdeskError
+from helpdesk.shell import panes_only
 
 FASTER = {"40001", "40P01", "23503", "23505"}  # SQLSTATE: serialization failure, deadlock, row gone, row there already
 TOO_BIG = "22003"  # a number that no column holds
@@ -28,12 +29,12 @@ def wants_json() -> bool:
 
 
 def answer_error(status: int, message: str, details: dict[str, object]) -> tuple[Response | str, int]:
-    """The same refusal as a problem document of the API, as JSON, as a fragment for htmx, or as a page."""
+    """The same refusal as a problem document of the API, as JSON, as a fragment for scripts, or as a page."""
     if problems.is_api():
         return problems.answer(status, message, details), status
     if wants_json():
         return jsonify(error=message, **details), status
-    if "HX-Request" in request.headers:
+    if "HX-Request" in request.headers or panes_only():
         return render_template(
             "errors/_fragment.html", status=status, message=message, details=details
         ), status

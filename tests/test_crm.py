@@ -10,10 +10,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from sqlalchemy import select
 
 from helpdesk import crm, signatures
 from helpdesk.config import settings
-from helpdesk.models import CrmPanel
+from helpdesk.models import CrmPanel, Ticket
 from tests.clients import Client, sign_in
 
 HX = {"HX-Request": "true"}
@@ -148,10 +149,16 @@ def test_who_does_not_answer_is_not_asked_again_at_once(asked_for: Any, outer: O
     assert len(outer.asked) == 1
 
 
-def test_private_addresses_are_not_reached(asked_for: Any, outer: Outer, monkeypatch: Any) -> None:
+def test_private_addresses_are_not_reached(
+    asked_for: Any, dora: Client, outer: Outer, monkeypatch: Any, session: Any
+) -> None:
     monkeypatch.setattr(settings(), "outbound_allow", [])
     page = asked_for()
-    assert page.status_code == 200 and "OUTBOUND_ALLOW" in page.text
+    assert page.status_code == 200 and "crm-fault" in page.text
+    assert "OUTBOUND_ALLOW" not in page.text and "127.0.0.1" not in page.text
+    crm.forget_answers()
+    ticket = session.scalars(select(Ticket)).one()
+    assert "OUTBOUND_ALLOW" in dora.get(f"/tickets/{ticket.id}/outside", headers=HX).text
     assert outer.asked == []
 
 

@@ -216,6 +216,8 @@ def test_closing_requires_what_is_needed_however_it_is_asked(app: Any, session: 
     ann = sign_in(app, cast.ann)
     answer = ann.post(f"/tickets/{ticket.id}/closure", data={"state": "solved"})
     assert answer.status_code == 422 and "Причина возврата" in answer.text and "Чужое" not in answer.text
+    visit = ann.post(f"/tickets/{ticket.id}/closure", data={"state": "solved"}, headers={"X-Panes": "1"})
+    assert "data-toast" in visit.text and "Причина возврата" in visit.text
     dialog = ann.get(f"/tickets/{ticket.id}/dialogs/finish").text
     assert f'name="field-{field.id}"' in dialog
     filled = {"state": "solved", f"field-{field.id}": "Не подошёл размер"}

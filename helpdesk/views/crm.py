@@ -41,7 +41,7 @@ def show(ticket_id: int) -> ResponseReturnValue:
         try:
             context["answer"] = crm.ask(question)
         except crm.CrmFailed as failure:
-            context["fault"] = str(failure)
+            context |= {"fault": str(failure), "detail": failure.detail if me().is_administrator else ""}
     if "HX-Request" not in request.headers and panel.way != CrmWay.DATA:
         return redirect(url_for("crm.open_link", ticket_id=ticket_id))
     return render_template("crm/_panel.html", **context)

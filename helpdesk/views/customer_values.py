@@ -107,7 +107,7 @@ def values_of(customer: Customer) -> list[Value]:
     language = LANGUAGES.get(customer.language or "", "")
     languages = tuple(LANGUAGES.items())
     return [
-        Value("name", _("Name"), customer.name, customer.name, required=True),
+        Value("name", _("Full name"), customer.name, customer.name, required=True),
         Value("organisation", _("Organisation"), organisation, organisation),
         Value("language", _("Language"), language, customer.language or "", "one", languages),
         Value("note", _("Note"), customer.note, customer.note, long=True),

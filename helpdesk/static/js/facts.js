@@ -41,8 +41,7 @@ document.addEventListener("click", (event) => {
 
 // Saved: what was waiting for it goes on; refused: the form says why and stays.
 document.addEventListener("htmx:afterRequest", (event) => {
-  const form = event.detail.elt;
-  if (!form.matches?.("form[data-unsaved]") || left?.form !== form) return;
+  if (!left || event.detail.requestConfig?.elt !== left.form) return;
   const { proceed } = left;
   left = null;
   if (event.detail.successful) proceed?.();
