@@ -141,7 +141,7 @@ function keys(event, composer) {
   if (sends) {
     event.preventDefault();
     event.stopPropagation();
-    return sendNow(event.shiftKey ? "next" : "");
+    return sendNow(event.shiftKey ? "next" : event.altKey ? "finish" : "");
   }
   // In a field of the recipients Enter means no more than that the field is done.
   if (event.target.matches("input:not([type=radio], [type=file])")) {
