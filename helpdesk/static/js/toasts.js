@@ -21,7 +21,7 @@ export function toastText(sentence) {
   const notice = document.createElement("div");
   notice.className = "notice";
   notice.textContent = sentence;
-  show([notice]);
+  showToast([notice]);
 }
 
 /** Show the part marked `data-toast` of an HTML answer of our own server. */
