@@ -48,7 +48,7 @@ def answers(user: User, ticket: Ticket, question: str) -> list[Row[Any]]:
     return list(db.session.execute(query.where(visible(user)).order_by(Ticket.id.desc())))
 
 
-def preview(ticket: Ticket, target: Ticket) -> list[Sentence]:
+def preview(user: User, ticket: Ticket, target: Ticket) -> list[Sentence]:
     """What happens when `ticket` is merged into `target`, which is possible."""
     number, other = ticket.number_text, target.number_text
     return [
@@ -62,7 +62,7 @@ def preview(ticket: Ticket, target: Ticket) -> list[Sentence]:
             )
         ),
         *_place(ticket, target),
-        *_people(ticket, target),
+        *_people(user, ticket, target),
         *_copies(ticket, target),
         *_kept(ticket),
         Sentence(_("The history of both says so, and it can be undone at any time.")),
@@ -91,14 +91,17 @@ def _place(ticket: Ticket, target: Ticket) -> list[Sentence]:
     return said
 
 
-def _people(ticket: Ticket, target: Ticket) -> list[Sentence]:
+def _people(user: User, ticket: Ticket, target: Ticket) -> list[Sentence]:
     said = []
+    goes_on = target.owner_id is None and ticket.owner_id == user.id and Kind.FINISHED not in {ticket.kind, target.kind}
+    if goes_on:
+        said.append(Sentence(_("You have %(other)s from then on.", other=target.number_text)))
     if ticket.queue_id != target.queue_id:
         queue = target.queue.name
         said.append(Sentence(_("Whoever sees the queue %(queue)s can read all of it then.", queue=queue), warns=True))
     here = {person.id for person in people(target)} | {target.owner_id}
     joining = [person.name for person in people(ticket) if person.id not in here]
-    if ticket.owner is not None and ticket.owner_id not in here:
+    if ticket.owner is not None and ticket.owner_id not in here and not goes_on:
         joining.insert(0, ticket.owner.name)
     if joining:
         said.append(Sentence(_("These colleagues take part from now on: %(names)s.", names=", ".join(joining))))

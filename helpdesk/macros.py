@@ -199,8 +199,10 @@ def _saying(user: User, ticket: Ticket, actions: Actions) -> list[Step]:
             Step(_("Send to the customer: “%(text)s”", text=_brief(filled(actions.reply, ticket, user))), refusal)
         )
     elif actions.reply:
+        active = ticket.kind == Kind.ACTIVE and not actions.state
+        refusal = "" if active else _("an answer can only be written on an active ticket")
         text = _brief(filled(actions.reply, ticket, user))
-        steps.append(Step(_("Put into the composer: “%(text)s”", text=text)))
+        steps.append(Step(_("Put into the composer: “%(text)s”", text=text), refusal))
     if actions.note:
         steps.append(Step(_("Leave the note “%(text)s”", text=_brief(filled(actions.note, ticket, user)))))
     return steps

@@ -41,7 +41,7 @@ def desk(app: Any, make_committed: Any, committed: Any) -> Iterator[Any]:
     first.bring_in(cast.ann, "boss@customer.example")
     child = make.ticket(cast.support, cast.eve, "Частичный возврат", minutes_ago=30, channel=cast.mailbox)
     first.link(cast.ann, child, "parent")
-    actions = {"reply": "Здравствуйте, {customer_first_name}!", "add_tags": ["доставка"], "state": "waiting"}
+    actions = {"reply": "Здравствуйте, {customer_first_name}!", "add_tags": ["доставка"]}
     committed.add(Macro(name="Спросить номер", actions=actions))
     committed.add(Macro(name="Передать", actions={"queue_id": cast.billing.id, "note": "Проверьте, пожалуйста"}))
     cookies = {}

@@ -150,6 +150,7 @@ def test_who_may_use_and_change_which(app: Any, session: Any, make: Any, cast: A
         {"state": "snooze"},
         {"owner": "person"},
         {"state": "merged", "note": "x"},
+        {"state": "waiting", "reply": "x"},
         {"priority": "9", "note": "x"},
         {"add_tags": "x" * 51},
         {"name": "", "note": "x"},

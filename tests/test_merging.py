@@ -93,6 +93,18 @@ def test_undo_restores_both(make: Any, cast: Any, session: Any, two: tuple[Ticke
     assert "ticket.unmerged" in kinds(session, second)
 
 
+def test_whoever_merges_their_own_work_goes_on_with_it(cast: Any, session: Any, two: tuple[Ticket, Ticket]) -> None:
+    first, second = two
+    first.claim(cast.ann)
+    session.flush()
+    before, counted = (stand(first), stand(second)), figures(first, second)
+    first.merge_into(cast.ann, second)
+    assert (second.owner_id, thread.people(second)) == (cast.ann.id, [])
+    first.unmerge(cast.bob)
+    assert (stand(first), stand(second)) == before
+    assert figures(first, second) == counted
+
+
 def test_search_finds_on_the_other_and_back(make: Any, cast: Any, session: Any, two: tuple[Ticket, Ticket]) -> None:
     first, second = two
     note = first.note(cast.ann, "Проверить склад")

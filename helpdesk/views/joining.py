@@ -42,7 +42,7 @@ def merge_form(ticket_id: int) -> ResponseReturnValue:
         found=[shapes.row(item, now) for item in found] if chosen is None else [],
         target=chosen,
         refusal=refusal,
-        says=joining.preview(ticket, chosen) if chosen is not None and not refusal else [],
+        says=joining.preview(me(), ticket, chosen) if chosen is not None and not refusal else [],
     )
 
 

@@ -1,5 +1,6 @@
 """What a ticket's page shows of other tickets: merged into it, split off, linked."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from flask import url_for
@@ -10,7 +11,7 @@ from sqlalchemy.orm import joinedload
 from helpdesk import permissions, words
 from helpdesk.auth import me
 from helpdesk.db import db
-from helpdesk.models import Message, MessageKind, Ticket, TicketJoin, TicketLink
+from helpdesk.models import Event, Message, MessageKind, Ticket, TicketJoin, TicketLink
 from helpdesk.models.ticket import Place, Tie
 from helpdesk.models.ticket.joins import MERGE
 from helpdesk.models.ticket.parted import words_of
@@ -88,12 +89,28 @@ def merged_into(ticket: Ticket, works: bool) -> dict[str, Any] | None:
     return _other(target) | {"undo_url": undo_url}
 
 
+def undo_urls(events: Iterable[Event]) -> dict[int, str]:
+    """Where the merges among the facts of a ticket that took another one in can be undone, by id of the fact.
+
+    Asks the database only where there are such facts, and leaves out what is undone already.
+    """
+    taken_in = [event for event in events if event.kind == "ticket.merged" and not event.payload["into"]]
+    merges = {event.payload["join_id"]: event for event in taken_in}
+    if not merges:
+        return {}
+    live = select(TicketJoin.id).where(TicketJoin.id.in_(merges), TicketJoin.undone_at.is_(None))
+    return {
+        merges[id_].id: url_for("joining.unmerge_form", ticket_id=merges[id_].payload["other_id"])
+        for id_ in db.session.scalars(live)
+    }
+
+
 def choice(message: Message) -> dict[str, Any]:
     """A message as something to choose: who, when, the first words."""
-    author = message.user.name if message.user else (message.sender_name or message.sender)
+    author = message.user.name if message.user else message.sender_name
     return {
         "id": message.id,
-        "author": author or (message.customer.name if message.customer else ""),
+        "author": author or (message.customer.name if message.customer else message.sender),
         "at": message.at,
         "words": words_of(message),
         "is_note": message.kind == MessageKind.NOTE,

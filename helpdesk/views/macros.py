@@ -114,6 +114,8 @@ def _typed_actions() -> Actions:
     given |= {"send": bool(form.get("send")), "follow": bool(form.get("follow"))}
     if given["state"] == "snooze" and not given["until"]:
         raise Refused(_("Choose until when the ticket should wait."))
+    if given["reply"] and given["state"] and not given["send"]:
+        raise Refused(_("An answer in the composer needs an active ticket. Send it, or leave the state as it is."))
     if given["owner"] == "person" and not given["owner_id"]:
         raise Refused(_("Choose who gets the ticket."))
     try:

@@ -4,7 +4,7 @@ Messages group by the gap rule: of one author, less than a minute after the one 
 its head, so a group also ends where the head would say something else: another day, another address, a note.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -27,6 +27,7 @@ from helpdesk.queries import thread as reading
 from helpdesk.queries.thread import Page
 from helpdesk.retold import retold
 from helpdesk.shell import url_if
+from helpdesk.views.link_shapes import undo_urls
 
 GAP = timedelta(minutes=1)
 MOST_LINES_SHOWN = 40
@@ -51,7 +52,7 @@ class Beside:
 
 def thread(said: Sequence[Message], events: Sequence[Event], beside: Beside) -> list[dict[str, Any]]:
     """The items of the thread in their order, each with its `kind`: a message's, or day, fact, new."""
-    days, facts = _Days(), _Facts(events)
+    days, facts = _Days(), _Facts(events, undo_urls(events) if beside.may_work else {})
     items: list[dict[str, Any]] = []
     former: Message | None = None
     for item in said:
@@ -118,8 +119,8 @@ class _Days:
 class _Facts:
     """Quiet lines that wait for their place between messages, in the order they happened."""
 
-    def __init__(self, events: Sequence[Event]) -> None:
-        self.waiting = [{"kind": "fact", **told} for told in tell(events)]
+    def __init__(self, events: Sequence[Event], undo: Mapping[int, str]) -> None:
+        self.waiting = [{"kind": "fact", "undo_url": undo.get(told["id"]), **told} for told in tell(events)]
         self.opened = {event.id for event in events if event.kind in {"ticket.opened", "ticket.imported"}}
 
     def until(self, moment: datetime) -> Iterable[dict[str, Any]]:

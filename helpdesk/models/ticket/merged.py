@@ -98,9 +98,11 @@ class Joined(Stateful, Owned, Accompanied, Watched):
             "drafts": self._hand_drafts_to(target),
         }
         db.session.add(join)
+        db.session.flush()
+        goes_on = self._goes_on(by, target, by.id)
         wakes, waits_since = self._wakes(target), self.first_unanswered_at
         heard, answered = self.last_customer_at, self.last_reply_at
-        self._point_to(by, target)
+        self._point_to(by, target, join)
         db.session.flush()  # the place in the conversation is free before the other one may take it
         target.has_merged = True
         with target.changing(by, Merged(self.id, join.id, into=False)):
@@ -110,6 +112,9 @@ class Joined(Stateful, Owned, Accompanied, Watched):
             if wakes:
                 target.state, target.pending_until = State.OPEN, None
                 target.attention_at = clock.now()
+        if goes_on:
+            target.claim(by)
+            join.kept = join.kept | {"claimed": True}
         join.kept = join.kept | {"after": target._snapshot()}
         db.session.flush()
         show_documents([self.id, *self._pointing_here()], target.shown_on_id or target.id)
@@ -172,11 +177,16 @@ class Joined(Stateful, Owned, Accompanied, Watched):
         show_documents([self.id, *self._pointing_here()], self.id)
         live.touch(f"ticket:{target.shown_on_id or target.id}")
 
+    def _goes_on(self, by: User, target: "Joined", user_id: int) -> bool:
+        """Whether `user_id` is who merges their own ticket into one that nobody has: they work on as its owner."""
+        free = target.owner_id is None and target.kind != Kind.FINISHED
+        return free and user_id == by.id == self.owner_id and self.kind != Kind.FINISHED
+
     def _wakes(self, target: "Joined") -> bool:
         """Whether a customer waits here for an answer that a paused `target` must give then."""
         return target.kind == Kind.PAUSED and self.kind == Kind.ACTIVE and self.first_unanswered_at is not None
 
-    def _point_to(self, by: User, target: "Ticket") -> None:
+    def _point_to(self, by: User, target: "Ticket", join: TicketJoin) -> None:
         root_id = target.shown_on_id or target.id
         for pointing in self._pointing_tickets():
             pointing.shown_on_id = root_id
@@ -187,7 +197,7 @@ class Joined(Stateful, Owned, Accompanied, Watched):
             self.finished_at = clock.now()
             self.closing_reason = None
             self.first_unanswered_at = None
-        self.record(by, Merged(target.id, 0, into=True))
+        self.record(by, Merged(target.id, join.id, into=True))
 
     def _snapshot(self) -> dict[str, Any]:
         """How the ticket stands, as JSON: its state, its clocks, and what is left of its promises."""
@@ -199,7 +209,7 @@ class Joined(Stateful, Owned, Accompanied, Watched):
         tags = sorted(set(self.tags) - set(target.tags))
         if tags:
             target.retag(by, [*target.tags, *tags])
-        people = [id_ for id_ in self._colleague_ids() if id_ != target.owner_id]
+        people = [id_ for id_ in self._colleague_ids() if id_ != target.owner_id and not self._goes_on(by, target, id_)]
         new_people = [id_ for id_ in people if db.session.get(TicketPerson, (target.id, id_)) is None]
         for user_id in new_people:
             target.add_person(by, db.session.get_one(User, user_id))
@@ -239,6 +249,8 @@ class Joined(Stateful, Owned, Accompanied, Watched):
         """Be again as before `other` was merged into this ticket, but for what happened here since."""
         before, after, joined = join.kept["to"], join.kept["after"], join.kept["joined"]
         self._unshare(by, joined)
+        if join.kept.get("claimed") and self.owner_id == join.by_id and self.kind != Kind.FINISHED:
+            self.release(by)
         now = self._snapshot()
         untouched = all(now[name] == after[name] for name in CLOCKS)
         same_state = all(now[name] == after[name] for name in ("state", "pending_until", "finished_at"))
