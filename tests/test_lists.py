@@ -1,5 +1,6 @@
 """Lists by keyset, what narrows them, saved views, people by typing."""
 
+import re
 from datetime import timedelta
 from itertools import chain
 from typing import Any
@@ -364,3 +365,16 @@ def test_at_most_eight_and_never_a_script(app: Any, cast: Any, make: Any, sessio
     assert len(find_people(cast.ann, "одинаковск")) == 8
     page = sign_in(app, cast.ann).get("/views/people?q=одинаковск").get_data(as_text=True)
     assert "<script>" not in page and page.count('role="option"') == 8
+
+
+def test_of_rows_that_are_shown_already_only_the_place_comes(app: Any, cast: Any, make: Any) -> None:
+    tickets = [make.ticket(cast.support, minutes_ago=60 - n, channel=cast.mailbox) for n in range(3)]
+    ann, url = sign_in(app, cast.ann), f"/queues/{cast.support.id}"
+    rows = ann.get(url, headers=HX).get_data(as_text=True)
+    stamps = dict(re.findall(r'data-id="(\d+)" data-stamp="(\w+)"', rows))
+    tickets[1].prioritise(cast.bob, 1)
+    known = ",".join(f"{id_}.{stamp}" for id_, stamp in stamps.items())
+    rows = ann.get(f"{url}?span=50", headers=HX | {"X-Rows": known + ",x.1,7"}).get_data(as_text=True)
+    assert rows.count("data-same") == 2 and rows.count('class="row-link"') == 1
+    assert f'data-id="{tickets[1].id}"' in rows
+    assert ann.get(url, headers=HX | {"X-Rows": known}).get_data(as_text=True).count("data-same") == 0

@@ -12,6 +12,7 @@ from flask_login import current_user
 from sqlalchemy import Row
 
 from helpdesk import presence
+from helpdesk.forms import whole
 from helpdesk.queries.list_marks import Marks, marks_of
 from helpdesk.queries.lists import PAGE
 from helpdesk.views import shapes
@@ -29,16 +30,26 @@ def list_rows(
 ) -> list[dict[str, Any]]:
     """The rows of a page, from rows with `helpdesk.queries.lists.COLUMNS`.
 
-    `workable` are the queues in which the reader may take tickets, `within` is the key of the list.
+    `workable` are the queues in which the reader may take tickets, `within` is the key of the list. A row that the page
+    shows already in this very state is `same`: of it the answer says no more than that it is there.
     """
     ids = [item.id for item in items]
     marks, replying = marks_of(current_user, ids), presence.replying(ids, current_user)
     rows = [_row(item, marks.get(item.id, Marks()), now, workable, within) for item in items]
+    shown = _shown()
     for row in rows:
         names = replying.get(row["id"], ())
         row["replying"] = _("%(names)s is replying", names=", ".join(names)) if names else ""
         row["stamp"] = f"{zlib.crc32(repr(sorted(row.items(), key=lambda pair: pair[0])).encode()):x}"
+        row["same"] = shown.get(row["id"]) == row["stamp"]
     return rows
+
+
+def _shown() -> dict[int, str]:
+    """The rows that a live list shows, by their tickets: the stamp of each."""
+    written = request.headers.get("X-Rows", "") if "span" in request.args else ""
+    pairs = (part.partition(".") for part in written.split(","))
+    return {int(id_): stamp for id_, _dot, stamp in pairs if whole(id_) is not None}
 
 
 def _row(item: Row[Any], mark: Marks, now: datetime, workable: Collection[int], within: str) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 //
 // A list that stands at its beginning and in which nobody is (no focus, no hand that moved there a moment ago, nothing
 // chosen) is exchanged as it is. In any other, rows change in place, rows that left stay pale, and new ones wait behind
-// a button. Rows are compared by their stamp.
+// a button. Rows are compared by their stamp; of those that are
+// shown already in the same state only the place comes (data-same).
 import { send } from "./htmx_setup.js";
 import { mounted } from "./mount.js";
 import { announce } from "./toasts.js";
@@ -11,8 +12,10 @@ import { announce } from "./toasts.js";
 const AHEAD_PX = 700;
 const TOP_PX = 8;
 const RESTLESS_MS = 2_500;
-const SLACK_ROWS = 10;
 const MOST_ROWS = 500;
+const PATIENCE = 20; // so many times as long as the last answer took, a list waits before it asks again
+const LONGEST_PAUSE_MS = 10_000;
+const MOST_NAMED = 300; // in a header, which must stay below 8 kB
 const language = document.documentElement.lang || "en";
 const plural = new Intl.PluralRules(language);
 
@@ -38,8 +41,9 @@ function isCalm(list) {
   return atTop(list) && !touched && !list.contains(document.activeElement) && !list.querySelector("[data-pick]:checked");
 }
 
-async function fetchList(list, url, background) {
-  const headers = { "HX-Request": "true", Accept: "text/html", ...(background && { "X-Background": "1" }) };
+/** A fragment of the list; `known` says which rows need not come. */
+async function fetchList(list, url, known = "") {
+  const headers = { "HX-Request": "true", Accept: "text/html", "X-Background": "1", ...(known && { "X-Rows": known }) };
   const answer = await send(url, { headers });
   if (!answer.ok) return null;
   return parse(await answer.text()).getElementById(list.id);
@@ -81,7 +85,7 @@ export function loadMore(list) {
   return queue(list, async () => {
     list.setAttribute("aria-busy", "true");
     try {
-      const came = await fetchList(list, link.href, true);
+      const came = await fetchList(list, link.href);
       if (!came) return void delete link.dataset.asked;
       append(list, came);
     } finally {
@@ -107,12 +111,28 @@ function append(list, came) {
 
 // --- what changed
 
+const pauses = new WeakMap(); // list: until when it does not ask again
+const asking = new WeakSet(); // lists that are going to ask
+
+/** Read the list again: at once, or when its pause is over. A busy server makes the pauses longer. */
 function refresh(list) {
+  if (asking.has(list)) return;
+  asking.add(list);
+  setTimeout(() => {
+    asking.delete(list);
+    readAgain(list);
+  }, Math.max(0, (pauses.get(list) ?? 0) - Date.now()));
+}
+
+function readAgain(list) {
   return queue(list, async () => {
     const url = new URL(list.dataset.refresh, location.href);
-    const shown = rowsOf(list).length;
-    url.searchParams.set("span", String(Math.min(MOST_ROWS, shown + SLACK_ROWS)));
-    const came = await fetchList(list, url, true);
+    const shown = rowsOf(list).filter((row) => row.dataset.id);
+    url.searchParams.set("span", String(Math.min(MOST_ROWS, shown.length)));
+    const began = Date.now();
+    const known = shown.slice(0, MOST_NAMED).map((row) => `${row.dataset.id}.${row.dataset.stamp}`);
+    const came = await fetchList(list, url, known.join(","));
+    pauses.set(list, Date.now() + Math.min(LONGEST_PAUSE_MS, PATIENCE * (Date.now() - began)));
     if (came) take(list, came);
   });
 }
@@ -152,12 +172,20 @@ function update(row, after) {
   if (actions && others && !actions.contains(document.activeElement)) actions.replaceWith(others);
   else if (actions && !others && !actions.contains(document.activeElement)) actions.remove();
   else if (!actions && others) row.append(others);
+  after.dataset.same = ""; // its content is here now
   settle(row);
 }
 
-function hold(list, came) {
+/** What is new in a fresh list; behind the end of what is loaded stands nothing new, only more. */
+function arrivals(list, came) {
   const known = new Set(rowsOf(list).map((row) => row.id));
-  const arrived = rowsOf(came).filter((row) => !known.has(row.id));
+  const all = rowsOf(came);
+  const end = list.querySelector("[data-more]") ? all.findLastIndex((row) => known.has(row.id)) : all.length;
+  return all.slice(0, end).filter((row) => !known.has(row.id));
+}
+
+function hold(list, came) {
+  const arrived = arrivals(list, came);
   waiting.set(list, came);
   const button = list.querySelector("[data-show-new]");
   if (!button) return;
@@ -170,13 +198,25 @@ function hold(list, came) {
   if (arrived.length > before) announce(sentence);
 }
 
-/** Put a fresh list in place of what is shown. Rows are new elements: nothing slides. */
+/** Fill the places of rows that did not change with the rows as they stand here. */
+function fill(list, came) {
+  const mine = new Map(rowsOf(list).map((row) => [row.id, row]));
+  for (const place of came.querySelectorAll("[data-same]")) {
+    const row = mine.get(place.id);
+    row?.classList.remove("is-gone", "is-fresh");
+    if (row) place.replaceWith(row);
+    else place.remove();
+  }
+}
+
+/** Put a fresh list in place of what is shown. Rows come anew, or are put back into the page: nothing slides. */
 function exchange(list, came, mark = false) {
   waiting.delete(list);
   const known = new Set(rowsOf(list).map((row) => row.id));
   const open = list.querySelector(".row-item[aria-current]")?.id;
   const focused = document.activeElement?.closest(".row-item")?.id;
   const top = scrollerOf(list).scrollTop;
+  fill(list, came);
   list.replaceChildren(...came.childNodes);
   for (const row of rowsOf(list)) {
     if (row.id === open) row.setAttribute("aria-current", "true");
