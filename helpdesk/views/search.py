@@ -55,7 +55,9 @@ def _ways() -> list[tuple[str, str]]:
         ("from:eve@example.com", _("where this address or name wrote")),
         ("to:eve@example.com", _("where this address takes part")),
         ("from:2026-03-01 to:2026-03-31", _("arrived in this period; 2026-03 and today will do")),
-        ("project: channel: category: priority: tag:", _("by these, in the same way")),
+        ("has:phone has:email", _("of customers with a phone, with an email address")),
+        ("due:late", _("overdue; due:soon is due soon")),
+        ("project: channel: kind: category: type: reason: component: priority: tag:", _("by these, in the same way")),
     ]
 
 
