@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
+from helpdesk import clock
 from helpdesk.db import Base, db
 from helpdesk.models import (
     ApiToken,
@@ -106,7 +107,7 @@ def scene(app: Any, session: Any, make: Any, cast: Any, monkeypatch: Any) -> Any
     session.add(delivery)
     session.flush()
     notice = Notice(user_id=cast.ann.id, kind="promise.warned", ticket_id=ticket.id, payload={"promise": "first"})
-    task = Task(user_id=cast.ann.id, title="Позвонить", due_at=notice.at)
+    task = Task(user_id=cast.ann.id, title="Позвонить", due_at=clock.now())
     session.add(task)
     calendar, target = Calendar(name="Офис"), Target(first_seconds=3600)
     session.add_all([notice, calendar, target])
