@@ -52,15 +52,17 @@ def init_app(app: Flask) -> None:
     @app.after_request
     def protect(response: Response) -> Response:
         headers = response.headers
+        if request.endpoint == "static":
+            headers.setdefault("X-Content-Type-Options", "nosniff")  # a style or a script has no policy of its own
+            return response
         headers.setdefault("Content-Security-Policy", content_policy())
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("Referrer-Policy", "same-origin")
         headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
         headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         headers.setdefault("Permissions-Policy", "camera=(), microphone=(self), geolocation=()")
-        if request.endpoint != "static":
-            headers.setdefault("Cache-Control", "no-store")
-            headers.add("Vary", "Cookie, HX-Request")
+        headers.setdefault("Cache-Control", "no-store")
+        headers.add("Vary", "Cookie, HX-Request, X-Panes, X-List")
         if settings().secure:
             headers.setdefault("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
         return response

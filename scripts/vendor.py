@@ -15,7 +15,7 @@ VENDOR = ROOT / "helpdesk" / "static" / "vendor"
 
 # folder here: (package, files we serve)
 SERVED = {
-    "tabler": ("@tabler/core", ["dist/css/tabler.min.css", "dist/js/tabler.min.js"]),
+    "tabler": ("@tabler/core", ["dist/css/tabler.min.css"]),
     "htmx": ("htmx.org", ["dist/htmx.min.js", "LICENSE"]),
     "idiomorph": ("idiomorph", ["dist/idiomorph-ext.min.js", "LICENSE"]),
     "tinykeys": ("tinykeys", ["dist/tinykeys.mjs", "LICENSE"]),

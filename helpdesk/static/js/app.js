@@ -2,6 +2,7 @@
 import "./htmx_setup.js";
 import "./times.js";
 import "./dialogs.js";
+import "./menus.js";
 import "./panes.js";
 import "./workspace.js";
 import "./prefetch.js";

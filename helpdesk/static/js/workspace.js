@@ -137,8 +137,8 @@ function renewKeys() {
 
 function place(focus) {
   const main = document.getElementById("main");
-  if (!main.querySelector("[data-ticket]")) document.documentElement.dataset.shows = "list";
-  else document.documentElement.dataset.shows = "ticket";
+  const list = document.getElementById("list-pane");
+  document.documentElement.dataset.shows = !list ? "" : main.classList.contains("start-pane") ? "list" : "ticket";
   const text = main.querySelector("#composer textarea");
   if (focus === "composer" && text) return text.focus();
   if (focus === "list") {
@@ -189,5 +189,4 @@ document.addEventListener("htmx:afterSettle", () => {
 if (shell) {
   railPath = document.querySelector('meta[name="rail-current"]')?.content ?? "";
   history.replaceState({ desk: true }, "", withList(location.href));
-  document.documentElement.dataset.shows = document.querySelector("#main [data-ticket]") ? "ticket" : "list";
 }
