@@ -2,12 +2,16 @@
 
 import base64
 import html
+import importlib.util
 import json
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlsplit
+from urllib.request import urlopen
 
 import pytest
 from sqlalchemy import select
@@ -266,3 +270,34 @@ def test_our_own_pages_never_stand_in_the_frame(monkeypatch: Any) -> None:
     with pytest.raises(crm.Refused):
         crm.checked_url("https://desk.example/admin", "frame")
     assert crm.checked_url("http://localhost:8080/card", "data") == "http://localhost:8080/card"
+
+
+@pytest.fixture
+def example(monkeypatch: Any) -> Any:
+    """The example of the documentation, running."""
+    spec = importlib.util.spec_from_file_location("crm_panel", "docs/examples/crm_panel.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.SECRET = b"secret"
+    crm.forget_answers()
+    monkeypatch.setattr(settings(), "outbound_allow", ["127.0.0.1"])
+    server = ThreadingHTTPServer(("127.0.0.1", 0), module.Crm)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield SimpleNamespace(module=module, url=f"http://127.0.0.1:{server.server_port}/card")
+    server.shutdown()
+    server.server_close()
+    crm.forget_answers()
+
+
+def test_the_example_answers_as_documented(ann: Client, make: Any, cast: Any, example: Any, session: Any) -> None:
+    example.module.CUSTOMERS[cast.eve.identities[0].value] = {"Plan": "Large"}
+    panel = make.crm_panel(cast.support.project_id, "data", example.url)
+    ticket = make.ticket(cast.support, cast.eve)
+    assert "Large" in ann.get(f"/tickets/{ticket.id}/outside", headers=HX).text
+    panel.way = "tab"
+    link = ann.get(f"/tickets/{ticket.id}/outside/link").location
+    with urlopen(link) as page:
+        assert "Large" in page.read().decode()
+    with pytest.raises(HTTPError):
+        urlopen(link[:-1] + ("0" if link[-1] != "0" else "1"))
