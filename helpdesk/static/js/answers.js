@@ -43,13 +43,13 @@ async function read(composer) {
   return { answers: rows, variables: told.variables, values, language: told.language, closing: told.closing };
 }
 
-/** Fetch what the list will show, and show what will stand below a mail. */
-export async function warm(composer) {
+/** Fetch what the list will show; where somebody has begun to write, also what will stand below a mail. */
+export async function warm(composer, begun) {
+  if (!begun) return json(answersOf, composer.dataset.answersUrl);
   const told = await read(composer);
-  const closing = composer.querySelector("[data-closing]");
-  if (!closing || !told.closing) return;
-  closing.querySelector(".closing-text").textContent = told.closing;
-  closing.hidden = false;
+  const closing = composer.querySelector("[data-closing] .closing-text");
+  if (closing) closing.textContent = told.closing || closing.dataset.none;
+  return told;
 }
 
 /** Open the list; `character` is what was typed to open it, `take` gets what was chosen (the caret, by default). */

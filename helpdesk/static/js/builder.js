@@ -35,10 +35,10 @@ function fault(sentence) {
 function keep() {
   const composer = current();
   const kept = blocks.map(({ kind, ...parts }) => ({ kind, ...Object.fromEntries(Object.entries(parts).filter(([name]) => !name.startsWith("_")).map(([name, value]) => [name, String(value ?? "")])) }));
-  const written = JSON.stringify(kept);
+  const written = JSON.stringify(kept.filter(({ kind, ...parts }) => Object.values(parts).some(Boolean)));
   if (!composer || composer.dataset.blocks === written) return;
   composer.dataset.blocks = written;
-  composer.querySelector("[data-has-blocks]").hidden = !kept.some((one) => one.kind !== "text" || one.text);
+  composer.querySelector("[data-has-blocks]").hidden = written === "[]";
   placeOf(composer)?.add({ blocks: written });
 }
 

@@ -68,16 +68,11 @@ onMount("#composer textarea.composer-text", (text) => {
 // What is wanted most is ready before it is wanted.
 onMount("#composer[data-answers-url]", (composer) => {
   const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work, 300));
-  whenIdle(async () => {
-    if (!composer.isConnected) return;
-    try {
-      (await part("answers")).warm(composer);
-    } catch {
-      // The network is away; opening the list tries again and says so.
-    }
-  }, { timeout: 3_000 });
+  const warm = (begun) => Promise.all([part("answers"), part("voice")]).then(([answers]) => answers.warm(composer, begun)).catch(() => {
+    // The network is away; opening the list tries again and says so.
+  });
+  whenIdle(() => composer.isConnected && warm(false), { timeout: 3_000 });
+  // What stands for the variables here, and below the mail, is asked for once somebody means to write.
+  composer.addEventListener("focusin", () => warm(true), { once: true });
 });
 
-// Recording begins with the pressing of the button, so its module must be there by then.
-document.addEventListener("pointerover", (event) => event.target.closest("[data-record]") && part("voice").catch(() => {}), { passive: true });
-document.addEventListener("focusin", (event) => event.target.closest("[data-record]") && part("voice").catch(() => {}));
