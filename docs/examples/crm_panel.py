@@ -2,8 +2,8 @@
 
     CRM_SECRET=... python crm_panel.py 8090
 
-In the helpdesk: Projects, a project, Outer system; the address is http://localhost:8090/card. Rows are asked for by POST,
-the page of a frame or a tab is opened by GET.
+In the helpdesk: Projects, a project, Outer system; the address is http://localhost:8090/card, and for rows
+OUTBOUND_ALLOW=localhost. Rows are asked for by POST, the page of a frame or a tab is opened by GET.
 """
 
 import base64
@@ -21,9 +21,8 @@ from urllib.parse import parse_qs, urlsplit
 SECRET = os.environ.get("CRM_SECRET", "").encode()
 OLDEST = 300  # seconds
 LARGEST = 64 * 1024
-CUSTOMERS = {
-    "eve@customer.example": {"Plan": "Large", "Debt": 12.5, "Contract": "17/A"}
-}  # a real CRM asks its database
+# A real CRM asks its database.
+CUSTOMERS = {"eve@customer.example": {"Plan": "Large", "Debt": 12.5, "Contract": "17/A"}}
 
 
 def is_signed(timestamp: str, signature: str, signed: bytes) -> bool:

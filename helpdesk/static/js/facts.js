@@ -49,9 +49,7 @@ document.addEventListener("htmx:afterRequest", (event) => {
 
 // A new state changes what can be written, so the whole ticket is shown again.
 document.addEventListener("facts:saved", (event) => {
-  if (left) return;
-  if (event.detail.visit) visit(location.href, { push: false });
-  else document.querySelector("#facts [data-facts-edit]")?.focus();
+  if (!left && event.detail.visit) visit(location.href, { push: false });
 });
 
 document.addEventListener("keydown", (event) => {
