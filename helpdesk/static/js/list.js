@@ -143,7 +143,9 @@ function take(list, came) {
   const fresh = new Map(rowsOf(came).map((row) => [row.id, row]));
   for (const row of rowsOf(list)) {
     const after = fresh.get(row.id);
-    row.classList.toggle("is-gone", !after && !isBeyond(list, came, row));
+    const isGone = !after && !isBeyond(list, came, row);
+    row.classList.toggle("is-gone", isGone);
+    if (isGone) row.querySelector(".row-link")?.setAttribute("aria-description", list.dataset.goneText ?? "");
     if (after) update(row, after);
   }
   hold(list, came);
@@ -204,6 +206,7 @@ function fill(list, came) {
   for (const place of came.querySelectorAll("[data-same]")) {
     const row = mine.get(place.id);
     row?.classList.remove("is-gone", "is-fresh");
+    row?.querySelector(".row-link")?.removeAttribute("aria-description");
     if (row) place.replaceWith(row);
     else place.remove();
   }
