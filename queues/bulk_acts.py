@@ -15,6 +15,7 @@ from helpdesk import clock, permissions
 from helpdesk.db import db
 from helpdesk.errors import Conflict, Refused
 from helpdesk.models import Queue, Right, State, Ticket, User
+from helpdesk.models.field_values import missing_on_close
 from helpdesk.models.ticket.states import Kind
 from helpdesk.queries.line import position
 from queues import fifo
@@ -229,7 +230,10 @@ class Finish(Act):
     code: ClassVar[str] = "finish"
 
     def why_not(self, user: User, ticket: Ticket) -> str:
-        return finished() if ticket.kind == Kind.FINISHED else ""
+        if ticket.kind == Kind.FINISHED:
+            return finished()
+        missing = missing_on_close(ticket.queue_id, ticket.fields) if self.state != State.SPAM else []
+        return _("“%(field)s” is empty, and closing requires it", field=missing[0].label) if missing else ""
 
     def do(self, user: User, ticket_id: int) -> Before:
         ticket = locked(user, ticket_id)

@@ -46,6 +46,18 @@ def test_each_ticket_goes_by_its_own_verb_and_tells_its_reason(cast: Any, make: 
     assert bulk.run(cast.ann, bulk_acts.Finish(State.UNSOLVED, "дубль"), [open_.id], "k") == row_id
 
 
+def test_what_closing_requires_is_said_before_and_after(cast: Any, make: Any, session: Any) -> None:
+    make.field("text", "Договор", required_on_close=True)
+    ticket = make.ticket(cast.support)
+    session.commit()
+    act = bulk_acts.Finish(State.SOLVED, "")
+    assert [one.reason for one in bulk.preview(cast.ann, act, [ticket.id]).refusals] == [
+        "“Договор” is empty, and closing requires it"
+    ]
+    assert "Договор" in outcome(cast.ann, bulk.run(cast.ann, act, [ticket.id], "k"))[ticket.id]
+    assert bulk.preview(cast.ann, bulk_acts.Spam(State.SPAM, ""), [ticket.id]).changes == [ticket.id]
+
+
 def test_who_may_only_read_changes_nothing(cast: Any, make: Any, session: Any) -> None:
     reader = make.user("Reader")
     make.allow(make.group("Readers", reader), cast.support, "see")
