@@ -6,6 +6,7 @@ our own domains, makes a colleague; visitors of a widget who left nothing else a
 
 import re
 from enum import StrEnum
+from typing import Any
 
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select
@@ -53,7 +54,7 @@ def kind_column() -> ColumnElement[str]:
     )
 
 
-def customers_of_kind(kind: CustomerKind, customer_id: ColumnElement[int]) -> ColumnElement[bool]:
+def customers_of_kind(kind: CustomerKind, customer_id: Any) -> ColumnElement[bool]:
     """The condition that the customer with this id (a column) is of this type."""
     return select(Customer.id).where(Customer.id == customer_id, kind_column() == kind.value).exists()
 

@@ -161,6 +161,19 @@ def test_a_customer_who_reopens_a_ticket_finds_the_old_messages_handled(session,
     assert unread_ids(session, ticket) == [new.id]
 
 
+def test_finishing_handles_what_was_merged_into_the_ticket_too(session, make, cast):
+    one, two = make.ticket(cast.support, cast.eve), make.ticket(cast.support, cast.eve)
+    before = unread_ids(session, one, two)
+    one.merge_into(cast.ann, two)
+    assert unread_ids(session, one, two) == before
+    two.finish(cast.ann, State.SOLVED)
+    assert unread_ids(session, one, two) == []
+    assert handled.unread_everywhere() == 0
+    two.reopen(cast.ann, "by hand")
+    assert unread_ids(session, one, two) == before
+    assert handled.unread_everywhere() == 2
+
+
 def test_what_a_rule_files_as_spam_is_never_unread(session, make, cast):
     ticket = make.ticket(cast.support, cast.eve)
     ticket.finish(None, State.SPAM)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 EVERYWHERE = ("desk", "unread")  # scope and name of the counter of all unhandled messages
 
+QUIETLY = {"synchronize_session": False}
+
 RECOUNT = text(
     """
     UPDATE tickets SET unread = fresh.count, unread_first_id = fresh.first_id, unread_last_id = fresh.last_id
@@ -50,11 +52,12 @@ def note_unread(ticket: "TicketCore", message: Message, nature: str) -> None:
 
 def leave_handled(ticket: "TicketCore", by: "Actor") -> None:
     """Nothing stays unread on a ticket that is being finished; the messages themselves follow at the commit."""
-    if not ticket.unread:
+    if not ticket.unread and not ticket.has_merged:
         return
     ended: list[tuple[TicketCore, Actor, int]] = remembered("unread of finished", _later)
-    ended.append((ticket, by, ticket.unread))
-    Tally.add(*EVERYWHERE, -ticket.unread)
+    ended.append((ticket, by, ticket.unread or 0))
+    if ticket.unread:
+        Tally.add(*EVERYWHERE, -ticket.unread)
     ticket.unread, ticket.unread_first_id, ticket.unread_last_id = 0, None, None
 
 
@@ -66,22 +69,40 @@ def _later() -> "list[tuple[TicketCore, Actor, int]]":
 
 
 def _settle(ended: "list[tuple[TicketCore, Actor, int]]") -> None:
-    acts = [
-        Handling(by_id=by.id, cause=Cause.FINISHED, customer_id=ticket.customer_id, ticket_id=ticket.id, count=count)
-        for ticket, by, count in ended
-        if isinstance(by, User)
-    ]
-    quietly = {"synchronize_session": False}
-    if acts:
-        db.session.add_all(acts)
-        db.session.flush()
-        of_people = (Handling.id.in_([act.id for act in acts]), Handling.ticket_id == Message.ticket_id)
-        marked = update(Message).where(*of_people, Message.unhandled).values(unhandled=False, handling_id=Handling.id)
-        db.session.execute(marked, execution_options=quietly)
-    by_itself = [ticket.id for ticket, by, _count in ended if not isinstance(by, User)]
-    if by_itself:
-        marked = update(Message).where(Message.ticket_id.in_(by_itself), Message.unhandled).values(unhandled=False)
-        db.session.execute(marked, execution_options=quietly)
+    for ticket, by, count in ended:
+        merged = _merged_into(ticket)
+        if not count and not merged:
+            continue
+        act = _act(ticket, by, count)
+        mine = (Message.ticket_id.in_([ticket.id, *merged]), Message.unhandled)
+        marked = update(Message).where(*mine).values(unhandled=False, handling_id=act.id if act else None)
+        told = len(db.session.scalars(marked.returning(Message.id), execution_options=QUIETLY).all())
+        if act is not None:
+            act.count = told
+        if merged:
+            Tally.add(*EVERYWHERE, count - told)
+            recount_unread(merged)
+
+
+def _act(ticket: "TicketCore", by: "Actor", count: int) -> Handling | None:
+    if not isinstance(by, User):
+        return None
+    act = Handling(
+        by_id=by.id, cause=Cause.FINISHED, customer_id=ticket.customer_id, ticket_id=ticket.id, count=count
+    )
+    db.session.add(act)
+    db.session.flush()
+    return act
+
+
+def _merged_into(ticket: "TicketCore") -> list[int]:
+    """The merged tickets whose unread messages are shown on this one. Whoever is at one of them at this moment keeps
+    it: they are not waited for, because their conversations were not held first."""
+    if not ticket.has_merged:
+        return []
+    table = type(ticket)
+    pointing = select(table.id).where(table.shown_on_id == ticket.id, table.unread_first_id.is_not(None))
+    return list(db.session.scalars(pointing.with_for_update(of=table, key_share=True, skip_locked=True)))
 
 
 def bring_back_unread(ticket: "TicketCore", by: User, finished_at: datetime | None) -> None:
@@ -98,10 +119,13 @@ def bring_back_unread(ticket: "TicketCore", by: User, finished_at: datetime | No
     if act is None:
         return
     back = update(Message).where(Message.handling_id == act.id).values(unhandled=True, handling_id=None)
-    ids = db.session.scalars(back.returning(Message.id), execution_options={"synchronize_session": False}).all()
+    told = db.session.execute(back.returning(Message.id, Message.ticket_id), execution_options=QUIETLY).all()
     act.undone_at, act.undone_by_id = clock.now(), by.id
+    if told:
+        Tally.add(*EVERYWHERE, len(told))
+    recount_unread({row.ticket_id for row in told if row.ticket_id != ticket.id})
+    ids = [row.id for row in told if row.ticket_id == ticket.id]
     if ids:
-        Tally.add(*EVERYWHERE, len(ids))
         first, last = ticket.unread_first_id, ticket.unread_last_id
         ticket.unread = (ticket.unread or 0) + len(ids)
         ticket.unread_first_id = min([*ids, *([first] if first else [])])
