@@ -7,10 +7,11 @@ from flask_babel import format_datetime, ngettext
 from flask_babel import gettext as _
 from sqlalchemy import Row, func, select
 
+from helpdesk import permissions
 from helpdesk.db import db
-from helpdesk.models import Draft, Message, OutboxItem, Participant, Ticket, User
+from helpdesk.models import Draft, Message, OutboxItem, Participant, Right, Ticket, User
 from helpdesk.models.message import DeliveryState
-from helpdesk.models.ticket import find_by_number
+from helpdesk.models.ticket import find_by_number, lock_for_joining
 from helpdesk.models.ticket.states import Kind, State
 from helpdesk.models.writing import reply_channel
 from helpdesk.permissions import visible
@@ -28,6 +29,20 @@ class Sentence:
 
     text: str
     warns: bool = False
+
+
+def hold_both(user: User, first_id: int, second_id: int) -> tuple[Ticket, Ticket]:
+    """Two tickets that `user` may work on, locked with all that merges have tied to them.
+
+    Raises NotFound or Forbidden where they may not work on one of the two.
+    """
+    for ticket_id in (first_id, second_id):
+        permissions.get_ticket(user, ticket_id, Right.WORK)
+    lock_for_joining(Ticket, [first_id, second_id])
+    first, second = (
+        permissions.get_ticket(user, ticket_id, Right.WORK, lock=True) for ticket_id in (first_id, second_id)
+    )  # once more: either may have gone to another queue while this waited
+    return first, second
 
 
 def offers(user: User, ticket: Ticket) -> list[Row[Any]]:

@@ -228,6 +228,8 @@ ROWS: dict[str, Row] = {
     "PATCH /api/v1/tickets/<int:ticket_id>": TOKEN,
     "POST /api/v1/tickets/<int:ticket_id>/closure": TOKEN,
     "POST /api/v1/tickets/<int:ticket_id>/reopening": TOKEN,
+    "POST /api/v1/tickets/<int:ticket_id>/merge": TOKEN,
+    "POST /api/v1/tickets/<int:ticket_id>/merge/undo": TOKEN,
     "POST /api/v1/tickets/<int:ticket_id>/pause": TOKEN,
     "POST /api/v1/tickets/<int:ticket_id>/waking": TOKEN,
     "GET /api/v1/tickets/<int:ticket_id>/events": TOKEN,

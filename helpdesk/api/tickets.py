@@ -13,8 +13,9 @@ from helpdesk.api.framework import Caller, Noun, check_version
 from helpdesk.api.schemas import FieldValues, Id, In, Moment, Out, Paged, QueryId, Words
 from helpdesk.api.shapes import PriorityNumber, TicketOut
 from helpdesk.db import db
-from helpdesk.errors import Refused
+from helpdesk.errors import Conflict, Refused
 from helpdesk.history import tell
+from helpdesk.joining import hold_both
 from helpdesk.models import Event, Group, Right, Scope, State, Ticket
 from helpdesk.models.lists import MOST_CHOSEN
 from helpdesk.models.ticket import find_by_number
@@ -229,6 +230,40 @@ def reopen(caller: Caller, ticket_id: int) -> TicketOut:
     """Undo the finishing of a ticket."""
     ticket = locked(caller, ticket_id)
     ticket.reopen(caller.user, "by hand")
+    return shapes.shape(ticket)
+
+
+class MergeIn(In):
+    """Into which ticket."""
+
+    into_id: Id
+
+
+class UnmergeIn(In):
+    """What was said since on the other ticket and belongs to this one, where that is not clear by itself."""
+
+    message_ids: list[Id] = Field(default_factory=list, max_length=500)
+
+
+@noun.post("/tickets/{ticket_id}/merge", scope=Scope.TICKETS_WRITE, answer=TicketOut, body=MergeIn)
+def merge(caller: Caller, ticket_id: int, body: MergeIn) -> TicketOut:
+    """Merge a ticket into another one of the same customer, where its messages are shown from then on.
+
+    Its number keeps leading there. Undo it at any time with POST /tickets/{ticket_id}/merge/undo.
+    """
+    ticket, target = hold_both(caller.user, ticket_id, body.into_id)
+    ticket.merge_into(caller.user, target)
+    return shapes.shape(ticket)
+
+
+@noun.post("/tickets/{ticket_id}/merge/undo", scope=Scope.TICKETS_WRITE, answer=TicketOut, body=UnmergeIn)
+def unmerge(caller: Caller, ticket_id: int, body: UnmergeIn) -> TicketOut:
+    """Undo the merge of a ticket: both are as they were before."""
+    join = permissions.get_ticket(caller.user, ticket_id, Right.WORK).active_merge()
+    if join is None:
+        raise Conflict(_("This ticket is not merged any more."))
+    ticket = hold_both(caller.user, ticket_id, join.to_id)[0]
+    ticket.unmerge(caller.user, set(body.message_ids))
     return shapes.shape(ticket)
 
 

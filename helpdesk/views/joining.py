@@ -53,7 +53,7 @@ def merge(ticket_id: int) -> ResponseReturnValue:
     target_id = whole(request.form.get("target_id", ""))
     if target_id is None:
         raise Refused(_("Choose the ticket to merge into."))
-    ticket, target = _both(ticket_id, target_id)
+    ticket, target = joining.hold_both(me(), ticket_id, target_id)
     ticket.merge_into(me(), target)
     words = _("%(number)s was merged into this ticket.", number=ticket.number_text)
     _say_undoable(words, url_for("joining.unmerge", ticket_id=ticket.id))
@@ -81,7 +81,7 @@ def unmerge_form(ticket_id: int) -> ResponseReturnValue:
 def unmerge(ticket_id: int) -> ResponseReturnValue:
     """Undo the merge; `own` are ids of messages that go to this ticket."""
     ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK)
-    ticket = _both(ticket_id, _merge_of(ticket).to_id)[0]
+    ticket = joining.hold_both(me(), ticket_id, _merge_of(ticket).to_id)[0]
     ticket.unmerge(me(), own_ids=set(request.form.getlist("own", type=int)))
     flash(_("The merge was undone. Both tickets are as they were."), "success")
     return back_to(ticket)
@@ -139,7 +139,7 @@ def unsplit(ticket_id: int) -> ResponseReturnValue:
     join = ticket.split_from()
     if join is None:
         raise Conflict(_("This split was undone already."))
-    ticket = _both(ticket_id, join.from_id)[0]
+    ticket = joining.hold_both(me(), ticket_id, join.from_id)[0]
     first = ticket.unsplit(me())
     flash(_("The split was undone. All messages are on this ticket again."), "success")
     return back_to(first)
@@ -200,17 +200,6 @@ def _dialog(name: str, ticket: Ticket, **context: Any) -> str:
 
 def _target(ticket_id: int | None) -> Ticket | None:
     return permissions.get_ticket(current_user, ticket_id, Right.WORK) if ticket_id is not None else None
-
-
-def _both(first_id: int, second_id: int) -> tuple[Ticket, Ticket]:
-    """Two tickets that the user may work on, locked with all that merges have tied to them."""
-    for ticket_id in (first_id, second_id):
-        permissions.get_ticket(current_user, ticket_id, Right.WORK)
-    lock_for_joining(Ticket, [first_id, second_id])
-    first, second = (
-        permissions.get_ticket(current_user, ticket_id, Right.WORK, lock=True) for ticket_id in (first_id, second_id)
-    )  # once more: either may have gone to another queue while this waited
-    return first, second
 
 
 def _merge_of(ticket: Ticket) -> TicketJoin:

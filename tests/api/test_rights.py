@@ -19,6 +19,8 @@ ON_A_TICKET = {
     ("POST", "/tickets/{ticket}/replies", '{"body": "Ответ"}'): (201, 403, 404),
     ("POST", "/tickets/{ticket}/claims", "{}"): (200, 403, 404),
     ("POST", "/tickets/{ticket}/pause", "{}"): (200, 403, 404),
+    ("POST", "/tickets/{ticket}/merge", '{"into_id": TICKET}'): (422, 403, 404),
+    ("POST", "/tickets/{ticket}/merge/undo", "{}"): (409, 403, 404),
     ("POST", "/tickets/{ticket}/waking", None): (422, 403, 404),
     ("POST", "/tickets/{ticket}/closure", '{"state": "solved"}'): (200, 403, 404),
     ("POST", "/tickets/{ticket}/reopening", None): (422, 403, 404),
@@ -67,6 +69,7 @@ def test_a_ticket_is_for_those_who_see_it_and_its_verbs_for_those_who_work(app, 
     import json
 
     raw = body and body.replace("BOB", str(scene["bob"])).replace("QUEUE", str(scene["values"]["queue"]))
+    raw = raw and raw.replace("TICKET", str(scene["values"]["ticket"]))
     met = {}
     for name in ("carl", "reader", "ann"):
         answer = program(scene["people"][name]).call(method, filled(path, scene["values"]), raw and json.loads(raw))

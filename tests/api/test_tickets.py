@@ -133,6 +133,22 @@ def test_what_is_wrong_is_named(program, cast, ticket, body, pointer):
     assert answer.json["errors"][0]["in"] == "body"
 
 
+def test_merge_and_the_way_back(program, make, cast, ticket):
+    other = make.ticket(cast.support, ticket.customer, channel=cast.mailbox)
+    hidden = make.ticket(cast.billing, ticket.customer, channel=cast.mailbox)
+    make.session.commit()
+    ann, path = program(cast.ann), f"/tickets/{ticket.id}"
+    assert ann.post(f"{path}/merge", {"into_id": hidden.id}).status_code == 404
+    assert ann.post(f"{path}/merge", {"into_id": ticket.id}).status_code == 422
+    merged = ann.post(f"{path}/merge", {"into_id": other.id}).json
+    assert (merged["state"], merged["merged_into_id"]) == ("merged", other.id)
+    assert len(ann.get(f"/tickets/{other.id}/messages").json["items"]) == 2
+    assert ann.post(f"{path}/merge", {"into_id": other.id}).status_code == 409
+    undone = ann.post(f"{path}/merge/undo", {}).json
+    assert (undone["state"], undone["merged_into_id"]) == ("open", None)
+    assert ann.post(f"{path}/merge/undo", {}).status_code == 409
+
+
 def test_states_move_by_the_rules(program, cast, ticket):
     ann, path = program(cast.ann), f"/tickets/{ticket.id}"
     assert ann.post(f"{path}/pause", {}).json["state"] == "waiting"
