@@ -93,7 +93,7 @@ def result(bulk_id: int) -> ResponseReturnValue:
         done=sum(told["done"] for told in row.results),
         refused=bulk.by_reason(refusals),
         can_undo=bulk.can_undo(row),
-        list_url=page_of_list(),
+        back_url=page_of_list(),
         **pane_context(MINE),
     )
 
