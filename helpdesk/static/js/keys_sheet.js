@@ -24,7 +24,7 @@ export async function fill(dialog) {
     item.querySelector("kbd").textContent = hint(item.dataset.shortcut);
     item.dataset.here = works(item) ? "yes" : "no";
   }
-  const find = dialog.querySelector("input[type=search]");
+  const find = dialog.querySelector("[role=searchbox]");
   const all = dialog.querySelector("#keys-all");
   const show = () => {
     const words = find.value.trim().toLocaleLowerCase();
