@@ -76,7 +76,7 @@ def note(ticket_id: int, user: User, tab: str, doing: Doing | None) -> list[Here
         return []
     here = _people(after, now)
     if _people(before, now) != here or gone - {field}:
-        live.publish({topic(ticket_id)})
+        live.publish({topic(ticket_id): None})
     return here
 
 

@@ -7,6 +7,8 @@ import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from helpdesk import live, presence
 from helpdesk.presence import Doing, Here
@@ -21,9 +23,9 @@ def empty(engines: None) -> None:
 
 
 @pytest.fixture
-def told(monkeypatch: Any) -> list[set[str]]:
+def told(monkeypatch: Any) -> list[Any]:
     """The live topics that were published."""
-    found: list[set[str]] = []
+    found: list[Any] = []
     monkeypatch.setattr(live, "publish", found.append)
     return found
 
@@ -46,7 +48,7 @@ def test_each_person_stands_there_once_with_the_strongest_thing_they_do(cast: An
 
 def test_only_what_changes_for_others_is_told(cast: Any, told: Any) -> None:
     presence.note(7, cast.ann, "a1", Doing.VIEWING)
-    assert told == [{"viewers:7"}]
+    assert [set(topics) for topics in told] == [{"viewers:7"}]
     presence.note(7, cast.ann, "a1", Doing.VIEWING)
     presence.note(7, cast.ann, "a2", Doing.AWAY)
     assert len(told) == 1
@@ -152,3 +154,22 @@ def test_who_does_not_see_the_ticket_does_not_see_who_is_on_it(app: Any, cast: A
     assert carl.get(f"/tickets/{ticket.id}/presence").status_code == 404
     assert carl.post(f"/tickets/{ticket.id}/presence", data={"tab": "c1", "doing": "viewing"}).status_code == 404
     assert doings(ticket.id) == []
+
+
+def test_a_beat_asks_the_database_only_who_is_signed_in_and_writes_nothing(app: Any, cast: Any, make: Any) -> None:
+    ticket = make.ticket(cast.support)
+    ann, said = sign_in(app, cast.ann), []
+    beat = {"tab": "a1", "doing": "viewing"}
+    url = f"/tickets/{ticket.id}/presence"
+    ann.post(url, data=beat, headers={"X-Background": "1"})
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        said.append(" ".join(statement.split()))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        assert ann.post(url, data=beat, headers={"X-Background": "1"}).status_code == 200
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert [words for words in said if not re.match("SAVEPOINT|RELEASE|ROLLBACK", words)] == [said[1]]
+    assert "FROM user_sessions" in said[1]

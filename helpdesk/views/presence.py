@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Sequence
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
@@ -102,7 +102,9 @@ def _alone(doing: Doing, people: list[str]) -> str:
 
 
 def _lines(here: Sequence[Here]) -> str:
-    return render_template("tickets/_presence_lines.html", lines=sentences(here, me().id))
+    # Without what whole pages know: each open page of everybody asks this every ten seconds.
+    template = current_app.jinja_env.get_template("tickets/_presence_lines.html")
+    return template.render(lines=sentences(here, me().id))
 
 
 def _check(ticket_id: int) -> None:

@@ -32,7 +32,7 @@ function play(url) {
 
 async function arrivals(after) {
   try {
-    const answer = await send(`${place.dataset.url}?after=${after}`, { headers: { "X-Background": "1" } });
+    const answer = await send(`${place.dataset.url}?after=${after}`, { headers: { "X-Background": "1", "HX-Request": "true" } });
     if (!answer.ok) return [];
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     return [...page.querySelectorAll("[data-arrival]")];
