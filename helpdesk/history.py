@@ -8,7 +8,7 @@ from flask_babel import format_datetime, format_timedelta, ngettext
 from flask_babel import gettext as _
 from sqlalchemy import select
 
-from helpdesk import promise_words
+from helpdesk import client_events, promise_words
 from helpdesk.db import db
 from helpdesk.models import Customer, Event, Queue, Ticket, User
 from helpdesk.retold import retold
@@ -221,6 +221,9 @@ TEXTS: dict[str, Callable[[Payload, Names], str]] = {
     "message.beside": lambda p, n: _("Written to the customer without reopening the ticket"),
     "message.reply_undone": lambda p, n: _("Reply taken back before it was sent"),
     "message.note": lambda p, n: _("Note added"),
+    "message.event": lambda p, n: _(
+        "Told by another system: %(what)s", what=client_events.sentence({"event": p["what"]}) or _("something else")
+    ),
     "message.handled": lambda p, n: ngettext(
         "%(num)s message marked as handled", "%(num)s messages marked as handled", p["count"]
     ),
@@ -285,6 +288,7 @@ ICONS = {
     "message.inbound": "mail",
     "message.reply": "arrow-back-up",
     "message.note": "note",
+    "message.event": "activity",
     "message.handled": "checks",
     "message.unhandled": "mail",
     "message.copy": "copy",

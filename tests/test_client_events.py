@@ -107,6 +107,17 @@ def test_the_thread_shows_it_in_the_readers_language(app, session, make, cast):
     page = sign_in(app, cast.ann).get(f"/tickets/{ticket.id}").text
     assert "line-event" in page
     assert "Subscribed: funnel “Вебинар”, lead tool “Квиз”" in page
+    history = sign_in(app, cast.ann).get(f"/tickets/{ticket.id}/history").text
+    assert "Told by another system: Subscribed" in history
+
+
+def test_it_cannot_be_forwarded(app, session, make, cast):
+    ticket = make.ticket(cast.support, cast.eve, channel=cast.mailbox)
+    ticket.claim(cast.ann)
+    message = client_events.record_event(cast.dora, cast.eve, What.PAYMENT_FAILED, PAID)
+    data = {"message_id": message.id, "to": "friend@else.example"}
+    assert sign_in(app, cast.ann).post(f"/tickets/{ticket.id}/forwards", data=data).status_code == 422
+    assert session.scalars(select(OutboxItem)).all() == []
 
 
 @pytest.mark.parametrize("what", list(What))

@@ -219,6 +219,6 @@ def _message(ticket: Ticket, message_id: int | None) -> Message:
     message = db.session.get(Message, message_id) if message_id else None
     if message is None or message.ticket_id not in ticket.family:
         raise NotFound(_("There is no such message."))
-    if message.kind == MessageKind.SYSTEM:
+    if message.kind in {MessageKind.SYSTEM, MessageKind.EVENT}:
         raise Refused(_("This line is the helpdesk's own and cannot be forwarded."))
     return message

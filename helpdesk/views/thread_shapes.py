@@ -237,7 +237,7 @@ def message(item: Message, outbox: OutboxItem | None, may_work: bool, also_to: S
         "via": via(item),
         "raw_url": url_if("messages.raw", message_id=item.id) if inbound else None,
         "forward_url": url_for("dialogs.show", name="forward", ticket_id=item.ticket.as_merged().id, message_id=item.id)
-        if may_work and item.kind != MessageKind.SYSTEM and item.ticket
+        if may_work and item.kind not in {MessageKind.SYSTEM, MessageKind.EVENT} and item.ticket
         else None,
         "also_to": list(also_to),
         "warnings": warnings(item),
