@@ -29,7 +29,8 @@ def _check_name(form: Form, field: Field) -> None:
         raise ValidationError(_("A name has letters, digits and “_”, begins with a letter, and has no spaces."))
     if field.data in variables.LABELS:
         raise ValidationError(_("The helpdesk itself fills in {%(name)s}. Choose another name.", name=field.data))
-    taken = select(TextVariable.id).where(TextVariable.name == field.data, TextVariable.id != (form.own_id or 0))
+    own_id = getattr(form, "own_id", None) or 0
+    taken = select(TextVariable.id).where(TextVariable.name == field.data, TextVariable.id != own_id)
     if db.session.scalar(taken) is not None:
         raise ValidationError(_("There is a variable of this name already."))
 

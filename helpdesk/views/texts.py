@@ -1,6 +1,7 @@
 """Ready answers that operators put into what they write. For administrators, and those who may edit texts."""
 
 import re
+from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -118,7 +119,7 @@ def _save(text: CannedReply) -> ResponseReturnValue:
     form, group_ids = _form(), chosen_ids("groups")
     if not form.validate_on_submit():
         return _page(text, form, group_ids), 422
-    values = {name: typed(form[name]).strip() for name in ("name", "shortcut", "keywords", "language")}
+    values: dict[str, Any] = {name: typed(form[name]).strip() for name in ("name", "shortcut", "keywords", "language")}
     values |= {"queue_id": form.queue_id.data or None, "body": typed(form.body).replace("\r\n", "\n")}
     before = sorted(group.name for group in text.groups) if text.id else []
     changes = apply(text, values)
