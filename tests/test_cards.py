@@ -1,4 +1,4 @@
-"""The card beside a ticket and the large card: the customer's channels, tickets and files, as far as one may see them."""
+"""The card beside a ticket and the large card: the customer’s channels, tickets, files, as far as one may see them."""
 
 from typing import Any
 
