@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from helpdesk.db import db, transaction
 from helpdesk.models import InboundEvent, InboundState, Message, Ticket
@@ -23,7 +23,7 @@ def taken_mails(channel_id: int, folder: str, uidvalidity: int) -> dict[int, int
             InboundEvent.channel_id == channel_id,
             InboundEvent.envelope["folder"].as_string() == folder,
             InboundEvent.envelope["uidvalidity"].as_integer() == uidvalidity,
-            Ticket.kind != Kind.FINISHED,
+            or_(Ticket.kind != Kind.FINISHED, Ticket.shown_on_id.is_not(None)),
         )
         .order_by(InboundEvent.id.desc())
         .limit(MOST_TAKEN)

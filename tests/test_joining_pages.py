@@ -61,6 +61,7 @@ def test_merge_undo_and_numbers(ann: Any, two: Any, session: Any) -> None:
     assert f"/tickets/{first.id}/merge/undo" in page
     assert "merged into this one" in page
     assert ann.get(f"/t/{first.number}").location.endswith(f"/tickets/{second.id}")
+    assert ann.get(f"/search?q={first.number}").location.endswith(f"/tickets/{second.id}")
     merged = ann.get(f"/tickets/{first.id}").text
     assert "Undo the merge" in merged
     assert "/reopening" not in merged

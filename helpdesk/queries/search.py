@@ -49,7 +49,10 @@ class Found:
 
 
 def by_number(user: User, question: str) -> int | None:
-    """Id of the ticket whose number somebody typed, spaced or not, if `user` may see it."""
+    """Id of the ticket whose number somebody typed, spaced or not, if `user` may see it.
+
+    For a merged one where it leads, if they may see that one too.
+    """
     typed = question.strip().lstrip("#№[").rstrip("]").strip()
     if len(typed) > 40 or not any(c.isdigit() for c in typed) or not typed.isascii():
         return None
@@ -59,7 +62,10 @@ def by_number(user: User, question: str) -> int | None:
         former = select(Ticket.id).join(FormerNumber, FormerNumber.ticket_id == Ticket.id)
         former = former.where(FormerNumber.number_key == key, visible(user)).order_by(Ticket.id.desc())
         found = db.session.scalar(former.limit(1))
-    return found
+    if found is None:
+        return None
+    leads = select(Ticket.shown_on_id).where(Ticket.id == found).scalar_subquery()
+    return db.session.scalar(select(Ticket.id).where(Ticket.id == leads, visible(user))) or found
 
 
 def find_tickets(user: User, question: str, older_than: int | None = None, limit: int = PAGE) -> Found:
