@@ -131,6 +131,7 @@ def test_a_refused_value_keeps_all_that_was_typed(ann: Client, ticket: Any, make
     assert answer.status_code == 422
     assert "Сумма" in answer.text and 'value="много"' in answer.text and 'value="Новое имя"' in answer.text
     assert "data-touched" in answer.text
+    assert re.search(rf'name="field-{number.id}"[^>]* autofocus', answer.text)
     assert (ticket.title, ticket.fields) == ("Не пришёл счёт", {})
 
 

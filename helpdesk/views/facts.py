@@ -67,7 +67,13 @@ def _refused(ticket_id: int, typed: Values, refusal: HelpdeskError) -> ResponseR
     now = fact_changes.current(ticket)
     fields = refusal.details.get("fields", [])
     clashes = {name: fact_shapes.told(ticket, name, now.get(name)) for name in fields if isinstance(name, str)}
-    return _form(ticket, {**now, **typed}, now, refusal.message, clashes), refusal.status
+    return _form(ticket, {**now, **typed}, now, refusal, clashes), refusal.status
+
+
+def _first_wrong(refusal: HelpdeskError) -> str:
+    """The name of the field to begin in: the first that clashes, is refused, or is missing."""
+    named = [*refusal.details.get("fields", []), *filter(None, [refusal.details.get("field")])]
+    return next((one if isinstance(one, str) else f"{OWN}{one}" for one in named), "title")
 
 
 @pages.post("/tickets/<int:ticket_id>/priority")
@@ -90,7 +96,7 @@ def people(ticket_id: int) -> ResponseReturnValue:
     if request.form.get("remove"):
         ticket.remove_person(current_user, user)
     else:
-        ticket.add_person(current_user, user)
+        ticket.call_in(me(), [user])
     return back_to(ticket)
 
 
@@ -147,16 +153,22 @@ def _panel(ticket: Ticket, saved: bool = False) -> str:
     )
 
 
-def _form(ticket: Ticket, values: Values, was: Values, fault: str = "", clashes: dict[str, str] | None = None) -> str:
+def _form(
+    ticket: Ticket,
+    values: Values,
+    was: Values,
+    refusal: HelpdeskError | None = None,
+    clashes: dict[str, str] | None = None,
+) -> str:
     people = {user.id: user for user in [*reading.people(ticket), *colleagues(ticket.queue_id)]}
     known = sorted(people.values(), key=lambda user: user.name.casefold())
     context: dict[str, Any] = {
         "ticket": ticket,
         "rows": fact_shapes.form(ticket, values, known),
         "was": json.dumps(was, sort_keys=True),
-        "fault": fault,
+        "fault": refusal.message if refusal else "",
         "clashes": clashes or {},
-        "focus": request.args.get("focus", "title"),
+        "focus": _first_wrong(refusal) if refusal else request.args.get("focus", "title"),
     }
     if "HX-Request" in request.headers:
         return render_template("tickets/_facts_form.html", **context)
