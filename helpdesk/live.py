@@ -2,9 +2,13 @@
 
 Topics are `queue:<id>`, `ticket:<id>`, `user:<id>`. Versions live in Redis only: if it is wiped they differ from what
 a page knows, and the page simply fetches again.
+
+A change of a queue may say which tickets it is about and where they stand in line now: a list that shows none of them,
+and ends before their places, need not be read again.
 """
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -19,6 +23,12 @@ from helpdesk.db import after_commit, db
 log = structlog.get_logger(__name__)
 
 CHANNEL = "live"
+MOST_ABOUT = 20
+
+# Of a topic that changed: the place in line (class, clock in seconds) of each ticket it is about, None for what does
+# not stand in line; or None where it may be about anything.
+Place = tuple[int, float]
+About = dict[str, Place | None] | None
 
 
 def connect(**options: Any) -> "redis.Redis":
@@ -36,21 +46,29 @@ def connection() -> "redis.Redis":
     return connect(socket_timeout=2, socket_connect_timeout=1, decode_responses=True)
 
 
-def touch(*topics: str) -> None:
+def touch(*topics: str, about: About = None) -> None:
     """Mark topics as changed by the present transaction; published once, after its commit."""
     info = db.session().info
-    waiting: set[str] | None = info.get("live_topics")
+    waiting: dict[str, About] | None = info.get("live_topics")
     if waiting is None:
-        waiting = info["live_topics"] = set()
+        waiting = info["live_topics"] = {}
         after_commit(_publish_waiting)
-    waiting.update(topics)
+    for topic in topics:
+        waiting[topic] = both(waiting[topic], about) if topic in waiting else about
+
+
+def both(first: About, second: About) -> About:
+    """What two changes of a topic are about, the later one's place where they agree; None when that is too much."""
+    if first is None or second is None or len(first) + len(second) > MOST_ABOUT:
+        return None
+    return first | second
 
 
 def _publish_waiting() -> None:
-    publish(db.session().info.pop("live_topics", set()))
+    publish(db.session().info.pop("live_topics", {}))
 
 
-def publish(topics: set[str]) -> None:
+def publish(topics: Mapping[str, About]) -> None:
     """Raise the versions of `topics` and tell all web processes. A missing Redis costs freshness, nothing else."""
     if not topics or not settings().redis_url:
         return
@@ -59,7 +77,8 @@ def publish(topics: set[str]) -> None:
         for topic in topics:
             pipe.incr(f"version:{topic}")
         versions = pipe.execute()
-        connection().publish(CHANNEL, json.dumps(dict(zip(topics, versions, strict=True))))
+        told = {topic: [version, topics[topic]] for topic, version in zip(topics, versions, strict=True)}
+        connection().publish(CHANNEL, json.dumps(told))
     except redis.RedisError as error:
         log.warning("live update not published", error=str(error))
 

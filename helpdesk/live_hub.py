@@ -12,6 +12,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import redis
@@ -35,6 +36,15 @@ MOST_TOPICS = 200
 NOTICE_SECONDS = 0.5  # how soon the listener notices that the process shall end
 
 
+@dataclass(frozen=True)
+class Change:
+    """What happened to a topic since a version: the present one, and what it is about where all of it is known."""
+
+    since: int
+    version: int
+    about: live.About
+
+
 class Stream:
     """One browser's stream: whose it is, which topics it follows, and what it has not been told yet."""
 
@@ -47,13 +57,18 @@ class Stream:
         self.ended = False
         self.compare = False  # something may have been missed: versions must be told anew
         self.stored: dict[str, int] | None = None  # versions from PostgreSQL that were not told yet
-        self._untold: dict[str, int] = {}
+        self._untold: dict[str, Change] = {}
         self._figures: Figures = {}
         self._stirred = threading.Event()
 
-    def tell(self, topic: str, version: int) -> None:
-        """Note a change; only the last version of a topic that was not told yet is kept."""
-        self._untold[topic] = version
+    def tell(self, topic: str, version: int, about: live.About = None) -> None:
+        """Note a change; of a topic that was not told yet the changes become one."""
+        before = self._untold.get(topic)
+        if before is None:
+            self._untold[topic] = Change(version - 1, version, about)
+        else:
+            gapless = version == before.version + 1
+            self._untold[topic] = Change(before.since, version, live.both(before.about, about) if gapless else None)
         self._stirred.set()
 
     def tell_figures(self, figures: Figures) -> None:
@@ -70,7 +85,7 @@ class Stream:
         """Let the stream look around now."""
         self._stirred.set()
 
-    def wait(self, seconds: float) -> dict[str, int]:
+    def wait(self, seconds: float) -> dict[str, Change]:
         """What changed since the last call, waiting for it at most so long."""
         self._stirred.wait(seconds)
         self._stirred.clear()
@@ -126,11 +141,11 @@ class Hub:
         if not self._followers[topic]:
             del self._followers[topic]
 
-    def _spread(self, versions: dict[str, int]) -> None:
+    def _spread(self, changes: dict[str, tuple[int, live.About]]) -> None:
         with self._lock:
-            told = [(stream, topic) for topic in versions for stream in self._followers.get(topic, ())]
+            told = [(stream, topic) for topic in changes for stream in self._followers.get(topic, ())]
         for stream, topic in told:
-            stream.tell(topic, versions[topic])
+            stream.tell(topic, *changes[topic])
         self._reader.note({topic for _stream, topic in told})
 
     def _spread_figures(self, figures: Figures) -> None:
@@ -238,9 +253,10 @@ def events(app: Flask, stream: Stream, topics: Topics) -> Iterator[str]:
             if now >= ping_at:
                 ping_at = now + CHECK_SECONDS
                 yield ": here\n\n"  # a browser that is gone is found out here
-            for topic, version in stream.wait(max(0.0, ping_at - time.monotonic())).items():
+            for topic, change in stream.wait(max(0.0, ping_at - time.monotonic())).items():
                 if topic in stream.topics:
-                    yield _said("change", {"topic": topic, "version": version})
+                    about = {} if change.about is None else {"since": change.since, "about": change.about}
+                    yield _said("change", {"topic": topic, "version": change.version, **about})
             figures = {topic: those for topic, those in stream.figures().items() if topic in stream.topics}
             if figures:
                 yield _said("figures", figures)

@@ -60,8 +60,10 @@ def _on_server(url: str, statement: str) -> None:
 def app(engines: None) -> Any:
     """The whole application on a migrated database."""
     from helpdesk.cli import migrate_database
+    from helpdesk.views import shared_pages
     from wsgi import create_app
 
+    shared_pages.KEEP_SECONDS = -1.0  # what a test wrote must be on the next page, whether or not it was committed
     app = create_app()
     app.config["TESTING"] = True
     with app.app_context():

@@ -67,7 +67,7 @@ def test_the_stream_of_the_test_client(app: Any, make_committed: Any, committed:
     told = _events(answer.iter_encoded())
     name, versions = next(told)
     assert name == "versions" and set(versions) == {topic}
-    live.publish({topic, f"queue:{cast.billing.id}"})
+    live.publish({topic: None, f"queue:{cast.billing.id}": None})
     changes = (data for name, data in told if name == "change")
     assert next(changes) == {"topic": topic, "version": versions[topic] + 1}
     answer.close()

@@ -157,7 +157,7 @@ def test_a_lost_right_silences_its_topics(desk: Any, committed: Any, server: Any
     browser.rest()
     desk.ticket.retitle(desk.sue, "Другое")
     committed.commit()
-    live.publish({f"user:{desk.ann.id}"})
+    live.publish({f"user:{desk.ann.id}": None})
     assert browser.hear("change")["topic"] == f"user:{desk.ann.id}"
     assert browser.rest() == []
 

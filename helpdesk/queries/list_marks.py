@@ -1,4 +1,4 @@
-"""What the rows of a page say beside the ticket's own columns: the last words, my draft. One query for a whole page."""
+"""What the rows of a page say beside the ticket's own columns: the last words, my drafts. One query each for a page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,20 +14,23 @@ LAST_WORDS = 160
 
 
 @dataclass(frozen=True)
-class Marks:
-    """`words` are the beginning of what was last said to or by the customer, `said_by_us` whether it was we.
+class Words:
+    """The beginning of what was last said to or by the customer, and whether it was we who said it."""
 
-    `draft` is the beginning of what the user has begun to write there, `draft_mode` reply or note; "" without one.
-    """
-
-    words: str = ""
+    text: str = ""
     said_by_us: bool = False
-    draft: str = ""
-    draft_mode: str = ""
 
 
-def marks_of(user: User, ticket_ids: Sequence[int]) -> dict[int, Marks]:
-    """The marks of each of these tickets."""
+@dataclass(frozen=True)
+class Begun:
+    """The beginning of what the user has begun to write, and its mode, reply or note."""
+
+    text: str = ""
+    mode: str = ""
+
+
+def last_words(ticket_ids: Sequence[int]) -> dict[int, Words]:
+    """What was last said on each of these tickets; the same for every reader."""
     if not ticket_ids:
         return {}
     asked = func.unnest(literal(list(ticket_ids), ARRAY(BigInteger))).table_valued("id").render_derived(name="asked")
@@ -41,23 +44,18 @@ def marks_of(user: User, ticket_ids: Sequence[int]) -> dict[int, Marks]:
         .limit(1)
         .lateral("said")
     )
-    begun = (
-        select(func.left(Draft.body, LAST_WORDS).label("draft"), Draft.mode)
-        .where(Draft.ticket_id == asked.c.id, Draft.user_id == user.id, Draft.body != "")
-        .order_by(Draft.id.desc())
-        .limit(1)
-        .lateral("begun")
+    query = select(asked.c.id, said.c.words, said.c.kind).select_from(asked).join(said, true())
+    return {row.id: Words(_line(row.words), row.kind == MessageKind.REPLY) for row in db.session.execute(query)}
+
+
+def drafts_begun(user: User, ticket_ids: Sequence[int]) -> dict[int, Begun]:
+    """What `user` has begun to write on these tickets."""
+    if not ticket_ids:
+        return {}
+    query = select(Draft.ticket_id, func.left(Draft.body, LAST_WORDS).label("words"), Draft.mode).where(
+        Draft.user_id == user.id, Draft.ticket_id.in_(ticket_ids), Draft.body != ""
     )
-    query = (
-        select(asked.c.id, said.c.words, said.c.kind, begun.c.draft, begun.c.mode)
-        .select_from(asked)
-        .outerjoin(said, true())
-        .outerjoin(begun, true())
-    )
-    return {
-        row.id: Marks(_line(row.words), row.kind == MessageKind.REPLY, _line(row.draft), row.mode or "")
-        for row in db.session.execute(query)
-    }
+    return {row.ticket_id: Begun(_line(row.words), row.mode) for row in db.session.execute(query)}
 
 
 def _line(text: str | None) -> str:

@@ -14,7 +14,7 @@ from flask_login import current_user
 from helpdesk import clock, permissions, words
 from helpdesk.errors import HelpdeskError, NotFound
 from helpdesk.models import Queue, Right
-from helpdesk.queries.lists import View, of_queue, owned_by
+from helpdesk.queries.lists import View, owned_by
 from helpdesk.queries.narrowing import NOTHING, Narrowing
 from helpdesk.shell import url_if
 from helpdesk.views import shapes
@@ -27,9 +27,10 @@ from helpdesk.views.list_addresses import (
     turns,
 )
 from helpdesk.views.list_rows import asked_length, list_rows
+from helpdesk.views.shared_pages import queue_page
 
 MINE = "mine"
-FIRST_ROWS = 40
+FIRST_ROWS = 25
 
 
 @dataclass(frozen=True)
@@ -165,16 +166,17 @@ def queue_list(queue: Queue, view: View, after: str | None = None, narrowing: Na
     """The list of a queue that the caller found visible."""
     topic, works = f"queue:{queue.id}", Right.WORK in permissions.rights(current_user, queue.id)
     version, now = shapes.live_versions(topic), clock.now()
-    page = of_queue(queue, view, after, asked_length(FIRST_ROWS), narrowing.where)
+    shared = queue_page(queue, view, after, asked_length(FIRST_ROWS), version, narrowing)
     base = queue_key(queue.id, view)
     key = narrowed_key(base, narrowing)
     context = {
-        "rows": list_rows(page.rows, now, {queue.id} if works else (), within=key),
+        "rows": list_rows(shared.rows, now, {queue.id} if works else (), within=key, words=shared.words),
         "list_topics": topic,
         "list_version": version,
-        **turns(key, after, page.next_after),
+        **turns(key, after, shared.page.next_after),
         **narrowed_context(base, narrowing),
         "may_choose": works,
+        "is_line": view == View.WAITING and narrowing == NOTHING,
         "list_text": words.clock_rule(queue.clock, queue.by_priority) if view == View.WAITING else "",
         "view": view,
         "may_work": works,

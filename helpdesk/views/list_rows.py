@@ -1,23 +1,29 @@
 """Rows of a list as `queues/_list.html` shows them: the ticket's shape with its marks, by one query for all."""
 
 import zlib
+from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from flask import request
 from flask_babel import gettext as _
-from flask_babel import ngettext
+from flask_babel import get_locale, get_timezone, ngettext
 from flask_login import current_user
 from sqlalchemy import Row
 
 from helpdesk import presence
 from helpdesk.forms import whole
-from helpdesk.queries.list_marks import Marks, marks_of
+from helpdesk.queries.list_marks import Begun, Words, drafts_begun, last_words
 from helpdesk.queries.lists import PAGE
 from helpdesk.views import shapes
 
 MOST_AT_ONCE = 500
+MOST_KEPT = 4_000
+
+# Rows as they were shaped, by all that they hang on: most of a list is the same from one look to the next, and for
+# most of those who look.
+_kept: OrderedDict[tuple[Any, ...], dict[str, Any]] = OrderedDict()
 
 
 def asked_length(usual: int = PAGE) -> int:
@@ -26,23 +32,37 @@ def asked_length(usual: int = PAGE) -> int:
 
 
 def list_rows(
-    items: Sequence[Row[Any]], now: datetime, workable: Collection[int] = (), within: str = ""
+    items: Sequence[Row[Any]],
+    now: datetime,
+    workable: Collection[int] = (),
+    within: str = "",
+    words: dict[int, Words] | None = None,
 ) -> list[dict[str, Any]]:
     """The rows of a page, from rows with `helpdesk.queries.lists.COLUMNS`.
 
-    `workable` are the queues in which the reader may take tickets, `within` is the key of the list. A row that the page
+    `workable` are the queues in which the reader may take tickets, `within` is the key of the list, `words` what was
+    last said on each, where that was read already. A row that the page
     shows already in this very state is `same`: of it the answer says no more than that it is there.
     """
     ids = [item.id for item in items]
-    marks, replying = marks_of(current_user, ids), presence.replying(ids, current_user)
-    rows = [_row(item, marks.get(item.id, Marks()), now, workable, within) for item in items]
-    shown = _shown()
-    for row in rows:
-        names = replying.get(row["id"], ())
-        row["replying"] = _("%(names)s is replying", names=", ".join(names)) if names else ""
-        row["stamp"] = f"{zlib.crc32(repr(sorted(row.items(), key=lambda pair: pair[0])).encode()):x}"
-        row["same"] = shown.get(row["id"]) == row["stamp"]
+    words = last_words(ids) if words is None else words
+    begun, replying = drafts_begun(current_user, ids), presence.replying(ids, current_user)
+    reader, shown, rows = _reader(now), _shown(), []
+    for item in items:
+        own = (item.owner_id == current_user.id, tuple(replying.get(item.id, ())), begun.get(item.id, Begun()))
+        key = (*reader, tuple(item), words.get(item.id, Words()), item.queue_id in workable, within, *own)
+        if key not in _kept:
+            _kept[key] = _row(item, now, *key[-6:])
+            while len(_kept) > MOST_KEPT:
+                _kept.popitem(last=False)
+        row = _kept[key]
+        rows.append(row | {"same": shown.get(item.id) == row["stamp"]})
     return rows
+
+
+def _reader(now: datetime) -> tuple[object, ...]:
+    """On what a row's words hang beside the row: who waits for how long is coloured by the minute."""
+    return (str(get_locale()), str(get_timezone()), int(now.timestamp()) // 60)
 
 
 def _shown() -> dict[int, str]:
@@ -52,16 +72,28 @@ def _shown() -> dict[int, str]:
     return {int(id_): stamp for id_, _dot, stamp in pairs if whole(id_) is not None}
 
 
-def _row(item: Row[Any], mark: Marks, now: datetime, workable: Collection[int], within: str) -> dict[str, Any]:
-    row = shapes.row(item, now, item.queue_id in workable, within=within or None)
-    return row | {
+def _row(
+    item: Row[Any],
+    now: datetime,
+    words: Words,
+    may_take: bool,
+    within: str,
+    is_mine: bool,
+    replying: tuple[str, ...],
+    begun: Begun,
+) -> dict[str, Any]:
+    row = shapes.row(item, now, may_take, within=within or None)
+    row |= {
         "unread": ngettext("%(num)s message is unread", "%(num)s messages are unread", item.unread)
         if item.unread
         else "",
-        "last_text": mark.words,
-        "said_by_us": mark.said_by_us,
-        "draft": mark.draft,
-        "draft_mode": mark.draft_mode,
-        "owner_name": item.owner_name if item.owner_id != current_user.id else None,
-        "is_mine": item.owner_id == current_user.id,
+        "last_text": words.text,
+        "said_by_us": words.said_by_us,
+        "draft": begun.text,
+        "draft_mode": begun.mode,
+        "owner_name": None if is_mine else item.owner_name,
+        "is_mine": is_mine,
+        "replying": _("%(names)s is replying", names=", ".join(replying)) if replying else "",
     }
+    row["stamp"] = f"{zlib.crc32(repr(sorted(row.items(), key=lambda pair: pair[0])).encode()):x}"
+    return row

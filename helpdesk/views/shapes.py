@@ -43,15 +43,17 @@ def live_versions(topics: str) -> str:
 def row(item: Row[Any], now: datetime, may_take: bool = False, within: str | None = None) -> dict[str, Any]:
     """A line of a list, from a row with `helpdesk.queries.lists.COLUMNS`; `within` is the key of that list."""
     waits = item.kind == Kind.ACTIVE and item.owner_id is None
+    beside: dict[str, Any] = {"in": within} if within else {}
     return {
         "id": item.id,
-        "url": url_for("tickets.show", ticket_id=item.id, **({"in": within} if within else {})),
+        "url": url_for("tickets.show", ticket_id=item.id, **beside),
         "number_text": group_digits(item.number),
         "title": item.title,
         "customer_name": item.customer_name,
         "state": words.state(item.state),
         "channel": words.channel(item.channel_kind, item.channel_name),
         "priority": words.priority_chip(item.priority),
+        "place": f"{item.line_class}:{item.line_at.timestamp()}" if waits else "",
         "line_at": item.finished_at or item.pending_until or item.line_at,
         "tone": tone(item.line_at, now) if item.kind == Kind.ACTIVE and item.first_unanswered_at else "",
         "reason": reason(item),

@@ -127,9 +127,13 @@ class TicketCore:
             tell_watchers(self, by, fact)
         keep_promises(self, stand_before, is_new)
         topics = {f"ticket:{self.id}", f"ticket:{self.shown_on_id or self.id}"}
-        topics |= {f"queue:{queue_before}", f"queue:{self.queue_id}", f"customer:{self.customer_id}"}
         topics |= {f"user:{owner}" for owner in (owner_before, self.owner_id) if owner is not None}
-        live.touch(*topics)
+        live.touch(*topics, f"customer:{self.customer_id}")
+        live.touch(*{f"queue:{queue_before}", f"queue:{self.queue_id}"}, about={str(self.id): self._place_in_line()})
+
+    def _place_in_line(self) -> live.Place | None:
+        waits = self.kind == Kind.ACTIVE and self.owner_id is None
+        return (self.line_class, self.line_at.timestamp()) if waits else None
 
     def record(self, by: Actor, fact: Fact, moved: bool = False) -> Event:
         """Append one fact to the ticket's history, in the present transaction.

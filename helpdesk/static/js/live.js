@@ -4,7 +4,7 @@
 // all versions on connect and every 15 s; whoever differs has missed something and fetches.
 import { follow } from "./live_stream.js";
 
-const MIN_GAP_MS = 1_000;
+const MIN_GAP_MS = 500;
 const PERSON_GAP_MS = 200; // who begins to write must be seen before somebody else does
 const SILENCE_MS = 40_000;
 const GRACE_MS = 4_000;
@@ -13,6 +13,8 @@ const known = new Map();
 const lastTold = new Map();
 const waiting = new Map();
 const paneDue = new WeakMap();
+const untold = new Map(); // topic: what its changes are about since it was last told, null for anything
+const paneAbout = new WeakMap();
 let lastContact = Date.now();
 let lostSince = 0;
 
@@ -39,27 +41,43 @@ function tell(topic) {
   waiting.delete(topic);
   if (document.hidden) return void waiting.set(topic, null);
   lastTold.set(topic, Date.now());
+  const about = untold.get(topic) ?? null;
+  untold.delete(topic);
   document.body.dispatchEvent(new CustomEvent(`live:${topic}`));
   for (const pane of panes()) {
-    if (words(pane.dataset.live).includes(topic)) tellPane(pane);
+    if (words(pane.dataset.live).includes(topic)) tellPane(pane, about);
   }
 }
 
-/** A pane of many topics is told at most once a second, and always after the last change. */
-function tellPane(pane) {
+const both = (first, second) => (first && second ? { ...first, ...second } : null);
+
+/** A pane of many topics is told at most twice a second, and always after the last change. */
+function tellPane(pane, about) {
+  paneAbout.set(pane, paneAbout.has(pane) ? both(paneAbout.get(pane), about) : about);
   const now = Date.now();
   const due = paneDue.get(pane) ?? 0;
   if (due > now) return;
   const at = Math.max(now, due + MIN_GAP_MS);
   paneDue.set(pane, at);
-  setTimeout(() => pane.dispatchEvent(new CustomEvent("live:changed")), at - now);
+  setTimeout(() => {
+    const detail = { about: paneAbout.get(pane) ?? null };
+    paneAbout.delete(pane);
+    // A list whose rows it does not touch stays as it is; the figures beside it come by themselves.
+    if (!pane.dispatchEvent(new CustomEvent("live:coming", { bubbles: true, cancelable: true, detail }))) {
+      if (pane.dataset.version) pane.dataset.version = words(pane.dataset.live).map((topic) => known.get(topic)).join(" ");
+      return;
+    }
+    pane.dispatchEvent(new CustomEvent("live:changed"));
+  }, at - now);
 }
 
-function noteVersion(topic, version, wanted) {
+function noteVersion(topic, version, wanted, about = null, since = null) {
   if (!wanted.has(topic)) return;
   const before = known.get(topic);
   known.set(topic, version);
   if (before === undefined || before === version) return;
+  const whole = since === before ? about : null;
+  untold.set(topic, untold.has(topic) ? both(untold.get(topic), whole) : whole);
   // Whoever has something to say to a person who looks elsewhere hears of it at once.
   if (document.hidden) document.body.dispatchEvent(new CustomEvent("live:unseen", { detail: topic }));
   if (waiting.has(topic)) return;
@@ -82,7 +100,7 @@ function hear(name, data) {
   else if (wanted.has(data.topic)) {
     // The page may not have heard of this topic yet: its first change is a change all the same.
     if (!known.has(data.topic)) known.set(data.topic, null);
-    noteVersion(data.topic, data.version, wanted);
+    noteVersion(data.topic, data.version, wanted, data.about, data.since);
   }
 }
 
