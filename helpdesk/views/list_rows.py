@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from flask import request
-from flask_babel import gettext as _
 from flask_babel import get_locale, get_timezone, ngettext
+from flask_babel import gettext as _
 from flask_login import current_user
 from sqlalchemy import Row
 
