@@ -1,7 +1,7 @@
 """Who works at Vesna, which queues they have, and what stands ready for them."""
 
 from helpdesk.db import db
-from helpdesk.models import Availability, CannedReply, Category, Channel, OwnerAway, Project, Queue, User
+from helpdesk.models import Availability, CannedReply, Category, Channel, ListItem, OwnerAway, Project, Queue, User
 from helpdesk.models.organisation import Organisation
 from helpdesk.models.user import Group, Right, Role
 from helpdesk.passwords import hash_password
@@ -20,6 +20,10 @@ PEOPLE = [
 SIGNATURE = "--\n{operator}\nVesna, vesna.example"
 QUEUES = {"Support": "First line", "Delivery": "First line", "Payments": "Payments team"}
 CATEGORIES = ["Доставка", "Оплата и возвраты", "Поломка", "Вход и кабинет", "Вопрос о товаре", "Сотрудничество"]
+ITEMS = {
+    "reason": ["Не пришло", "Пришло не то", "Брак", "Передумал", "Вопрос"],
+    "component": ["Сайт", "Склад", "Курьеры", "Касса"],
+}
 ORGANISATIONS = {"ТОВ «Будмаркет»": ["budmarket.example"], "Hotel Aurora": ["aurora-hotel.example"]}
 CANNED = [
     (None, "Ждём фото", "Пришлите, пожалуйста, фотографию товара и упаковки: так мы решим вопрос за один день."),
@@ -55,7 +59,10 @@ def furnish(password: str) -> list[str]:
         set_right(groups[team].id, queues[name].id, Right.WORK)
         _connect(project, queues[name])
     set_right(groups["First line"].id, queues["Payments"].id, Right.SEE)
-    db.session.add_all(Category(name=name) for name in CATEGORIES)
+    db.session.add_all(Category(name=name, position=place) for place, name in enumerate(CATEGORIES, 1))
+    for list_name, words in ITEMS.items():
+        places = enumerate(words, 1)
+        db.session.add_all(ListItem(list_name=list_name, name=word, position=place) for place, word in places)
     for place, name, body in CANNED:
         db.session.add(CannedReply(queue_id=queues[place].id if place else None, name=name, body=body))
     dora = db.session.query(User).filter_by(role=Role.ADMINISTRATOR).one()
