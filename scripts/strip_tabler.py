@@ -1,8 +1,8 @@
 """Write helpdesk/static/css/tabler.css: what our pages use of Tabler's style sheet, a fifth of it.
 
-A browser tries every rule on every element that comes new on the page, and carries the whole sheet over the wire. A rule
-stays when each class that its selector names stands as a word somewhere in our templates, scripts or Python. Run it
-after a class of Tabler is used for the first time; `tests/test_static.py` says when that was forgotten.
+A browser tries every rule on every element that comes new on the page, and carries the whole sheet over the wire. A
+rule stays when each class that its selector names stands as a word somewhere in our templates, scripts or Python. Run
+it after a class of Tabler is used for the first time; `tests/test_static.py` says when that was forgotten.
 """
 
 import re
