@@ -50,6 +50,7 @@ def merge_form(ticket_id: int) -> ResponseReturnValue:
 @login_required
 def merge(ticket_id: int) -> ResponseReturnValue:
     """Merge the ticket into `target_id`; one must be able to work on both."""
+    permissions.get_ticket(current_user, ticket_id, Right.WORK)
     target_id = whole(request.form.get("target_id", ""))
     if target_id is None:
         raise Refused(_("Choose the ticket to merge into."))
