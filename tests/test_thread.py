@@ -178,7 +178,7 @@ def test_two_thousand_messages_cost_what_twenty_cost(
             page = ann.get(f"/tickets/{one.id}/thread", headers=HTMX).text
         sizes.append(len(shown(page)))
         counts.append(len(statements))
-    assert sizes == [21, reading.PAGE]
+    assert sizes == [21, reading.FIRST]
     assert counts[1] <= counts[0] + 1  # one more: where what is new begins, far above
 
 
@@ -200,7 +200,7 @@ def test_a_page_that_is_shown_is_answered_whole_again(ticket: Ticket, make: Any,
     make.hear(ticket, "Ещё одно")
     session.flush()
     again = ann.get(f"/tickets/{ticket.id}/thread", headers={**HTMX, "X-Thread-From": first[1]}).text
-    assert len(shown(again)) == reading.PAGE + 1
+    assert len(shown(again)) == reading.FIRST + 1
     assert f'data-from="{first[1]}"' in again
     assert "Ещё одно" in again
 

@@ -25,6 +25,7 @@ from helpdesk.models.event import NOT_SAID
 from helpdesk.models.ticket.accompanied import ON_BEHALF
 from helpdesk.permissions import visible
 
+FIRST = 30  # fills any screen; what is above comes before anybody gets there
 PAGE = 60
 MOST_IN_WINDOW = 300
 MOST_EVENTS = 60
@@ -108,7 +109,7 @@ def window(ticket: Ticket, first_id: int | None = None) -> Page:
         page = messages(ticket, after=first_id - 1, limit=MOST_IN_WINDOW)
         if not page.older:
             return Page(page.messages, older=bool(messages(ticket, before=first_id, limit=1).messages))
-    return messages(ticket)
+    return messages(ticket, limit=FIRST)
 
 
 def around(ticket: Ticket, message_id: int, before: int | None = None) -> Page:
