@@ -11,9 +11,10 @@ from helpdesk import clock
 from helpdesk.errors import Conflict, Forbidden, NotFound, Refused
 from helpdesk.models import Category, Draft, Group, Identity, Order, State, TicketPerson
 from helpdesk.queries import lists, saved_views
-from helpdesk.queries.list_marks import marks_of
+from helpdesk.queries.list_marks import drafts_begun, last_words
 from helpdesk.queries.narrowing import read_narrowing, tell, write_pairs
 from helpdesk.queries.people_search import find_people
+from helpdesk.views.desk_lists import FIRST_ROWS
 from tests.clients import sign_in
 
 HX = {"HX-Request": "true"}
@@ -207,12 +208,12 @@ def test_a_live_list_asks_for_as_many_rows_as_it_shows(app: Any, cast: Any, make
         make.ticket(cast.support, minutes_ago=60 - n, channel=cast.mailbox)
     ann, url = sign_in(app, cast.ann), f"/queues/{cast.support.id}"
     rows = ann.get(url, headers=HX).get_data(as_text=True)
-    assert rows.count('class="row-item') == 40 and 'rel="next"' in rows
+    assert rows.count('class="row-item') == FIRST_ROWS and 'rel="next"' in rows
     rows = ann.get(f"{url}?span=60", headers=HX).get_data(as_text=True)
     assert rows.count('class="row-item') == 45 and 'rel="next"' not in rows
 
 
-def test_marks_of_a_page_are_one_question(cast: Any, make: Any, session: Any, app: Any) -> None:
+def test_rows_say_the_last_words_and_my_own_draft(cast: Any, make: Any, session: Any, app: Any) -> None:
     mine, theirs = make.ticket(cast.support), make.ticket(cast.support)
     make.hear(mine, "Ещё раз: где мой\nзаказ?")
     session.add_all(
@@ -222,9 +223,10 @@ def test_marks_of_a_page_are_one_question(cast: Any, make: Any, session: Any, ap
         ]
     )
     session.flush()
-    found = marks_of(cast.ann, [mine.id, theirs.id])
-    assert found[mine.id].words == "Ещё раз: где мой заказ?" and found[mine.id].draft == "Здравствуйте, Ева"
-    assert found[theirs.id].draft == ""
+    both = [mine.id, theirs.id]
+    assert last_words(both)[mine.id].text == "Ещё раз: где мой заказ?"
+    begun = drafts_begun(cast.ann, both)
+    assert begun[mine.id].text == "Здравствуйте, Ева" and theirs.id not in begun
     rows = sign_in(app, cast.ann).get(f"/queues/{cast.support.id}", headers=HX).get_data(as_text=True)
     assert "Здравствуйте, Ева" in rows and "Тайна боба" not in rows and "2 messages are unread" in rows
 
@@ -371,7 +373,7 @@ def test_of_rows_that_are_shown_already_only_the_place_comes(app: Any, cast: Any
     tickets = [make.ticket(cast.support, minutes_ago=60 - n, channel=cast.mailbox) for n in range(3)]
     ann, url = sign_in(app, cast.ann), f"/queues/{cast.support.id}"
     rows = ann.get(url, headers=HX).get_data(as_text=True)
-    stamps = dict(re.findall(r'data-id="(\d+)" data-stamp="(\w+)"', rows))
+    stamps = dict(re.findall(r'data-id="(\d+)"[^>]* data-stamp="(\w+)"', rows))
     tickets[1].prioritise(cast.bob, 1)
     known = ",".join(f"{id_}.{stamp}" for id_, stamp in stamps.items())
     rows = ann.get(f"{url}?span=50", headers=HX | {"X-Rows": known + ",x.1,7"}).get_data(as_text=True)
