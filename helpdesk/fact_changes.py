@@ -109,13 +109,11 @@ def _give_to_group(ticket: Ticket, by: User, group_id: int | None) -> None:
 def _set_people(ticket: Ticket, by: User, ids: list[int]) -> None:
     present = set(current(ticket)["people"])
     wanted = set(ids)
-    for user in db.session.scalars(select(User).where(User.id.in_(present ^ wanted)).order_by(User.id)):
+    changed = list(db.session.scalars(select(User).where(User.id.in_(present ^ wanted)).order_by(User.id)))
+    for user in changed:
         if user.id in present:
             ticket.remove_person(by, user)
-        elif not user.active:
-            raise Refused(_("%(name)s does not work here any more.", name=user.name))
-        else:
-            ticket.add_person(by, user)
+    ticket.call_in(by, [user for user in changed if user.id in wanted])
 
 
 def _set_state(ticket: Ticket, by: User, state: str) -> None:

@@ -88,8 +88,7 @@ def _say(user: User, ticket: Ticket, actions: Actions, recipients: Recipients, s
 
 
 def _call(user: User, ticket: Ticket, actions: Actions) -> None:
-    for id_ in actions.colleague_ids:
-        ticket.add_person(user, db.session.get_one(User, id_))
+    ticket.call_in(user, [db.session.get_one(User, id_) for id_ in actions.colleague_ids])
     if actions.follow:
         ticket.watch(user)
 

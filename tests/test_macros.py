@@ -50,8 +50,8 @@ def test_one_click_does_all_of_it(session: Any, cast: Any, ticket: Ticket) -> No
     carry_out(cast.ann, ticket.id, actions, nobody)
     session.flush()
     said = session.scalars(select(Message).where(Message.ticket_id == ticket.id).order_by(Message.id)).all()
-    assert [message.kind for message in said[-2:]] == ["reply", "note"]
-    assert said[-2].text == "Здравствуйте, Ева!"
+    assert [message.kind for message in said[-3:]] == ["reply", "note", "system"]  # the line says who was added
+    assert said[-3].text == "Здравствуйте, Ева!"
     assert (ticket.owner_id, ticket.tags, ticket.priority) == (cast.ann.id, ["доставка"], 2)
     assert (ticket.state, ticket.is_watched_by(cast.ann)) == (State.PENDING, True)
     assert session.get(TicketPerson, (ticket.id, cast.bob.id)) is not None

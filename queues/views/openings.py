@@ -119,8 +119,8 @@ def _write_entry(customer: Customer) -> Ticket:
 
 def _bring_colleagues(ticket: Ticket) -> None:
     """Let those who were chosen take part: the author where the box is ticked, and colleagues, who are told."""
-    if "takes_part" in request.form and ticket.owner_id != me().id:
-        ticket.add_person(me(), me())
+    if "takes_part" in request.form:
+        ticket.call_in(me(), [me()])
     ids = chosen_ids("user_id")
     if not ids:
         return

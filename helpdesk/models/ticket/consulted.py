@@ -70,6 +70,14 @@ class Consulted(Spoken, Described):
         tell_people(others, kind, self.id, **told)
         return message
 
+    def call_in(self, by: User, people: Collection[User]) -> None:
+        """Add those of `people` who do not take part yet, without words: colleagues are told, oneself needs nothing."""
+        new = [one for one in people if not self.has_colleague(one)]
+        if by in new:
+            self.add_person(by, by)
+        if others := [one for one in new if one.id != by.id]:
+            self.consult(by, others)
+
     def has_colleague(self, user: User) -> bool:
         """Whether the ticket is theirs already: as its owner, or as somebody who takes part."""
         return self.owner_id == user.id or db.session.get(TicketPerson, (self.id, user.id)) is not None
