@@ -164,6 +164,7 @@ function keys(event) {
   else if (event.key === "PageDown") choose(chosen + 8);
   else if (event.key === "PageUp") choose(chosen - 8);
   else if (event.key === "Enter") take(chosen);
+  else if (event.key === "Escape") dialog().close();
   else if (event.key === " " && tab === "answers" && short && plain(found[0]?.shortcut ?? "") === short) take(0);
   else if (event.key === "Tab" && !event.shiftKey) turn(tab === "answers" ? "variables" : "answers");
   else return;
