@@ -209,6 +209,7 @@ def report(facts: dict[str, Any], options: argparse.Namespace) -> list[str]:
         lines.append(
             f"  {kind:40} {len(times) / seconds:6.1f}/s  {size:5.1f} kB  answered in ms: {spread(times, 1000)}"
         )
+    lines.append(f"  lists not asked for, because a change did not concern them: {facts['spared'] / seconds:.1f}/s")
     for kind in ("presence", "a message at the door"):
         times = facts["asked"].get(kind, [])
         lines.append(f"  {kind:40} {len(times) / seconds:6.1f}/s            answered in ms: {spread(times, 1000)}")

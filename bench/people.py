@@ -22,6 +22,7 @@ from urllib.parse import urlencode
 
 import redis.asyncio
 
+from bench.panes import About, Pane, Rows, both
 from bench.wire import Line, Lines
 from helpdesk import signatures
 from helpdesk.live import CHANNEL
@@ -31,25 +32,10 @@ ATTRIBUTE = re.compile(r'([a-z-]+)="([^"]*)"')
 META = re.compile(r'<meta name="(live-topics|csrf-token)" content="([^"]*)"')
 FIGURES = re.compile(r'data-figures="([^"]*)"')
 PRESENCE = re.compile(r'data-presence-url="([^"]*)"')
-GAP, PERSON_GAP = 1.0, 0.2  # seconds; MIN_GAP_MS and PERSON_GAP_MS of live.js
+GAP, PERSON_GAP = 0.5, 0.2  # seconds; MIN_GAP_MS and PERSON_GAP_MS of live.js
 LATE = 20.0  # seconds that the last messages get to be stored
-SLACK_ROWS = 10  # of list.js
+PATIENCE, LONGEST_PAUSE = 20.0, 10.0  # times the last answer, seconds; of list.js
 BEAT = 10.0  # seconds; BEAT_MS of presence.js
-
-
-@dataclass
-class Pane:
-    """A part of the page that fetches itself again."""
-
-    url: str
-    topics: list[str]
-    trigger: str
-    due: float = 0.0
-
-    @property
-    def kind(self) -> str:
-        """Its address without numbers."""
-        return re.sub(r"\d+", "N", self.url.partition("?")[0])
 
 
 @dataclass
@@ -63,6 +49,7 @@ class Heard:
     sizes: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
+    spared: int = 0  # lists that a change did not concern
 
 
 class Operator:
@@ -79,6 +66,7 @@ class Operator:
         self.shown: dict[tuple[str, str], int] = {}
         self.told: dict[str, float] = {}
         self.waiting: set[str] = set()
+        self.untold: dict[str, About] = {}
         self.token = self.presence_url = ""
         self.jobs: set[asyncio.Task[None]] = set()
 
@@ -102,10 +90,8 @@ class Operator:
             self._learn(names, told.get("data-version", ""))
             if "hx-get" in told:
                 self.panes.append(Pane(told["hx-get"], names, told.get("hx-trigger", "")))
-            elif "data-refresh" in told:  # a list: list.js asks for as many rows as are shown, and some more
-                span = page.count('class="row-item') + SLACK_ROWS
-                mark = "&" if "?" in told["data-refresh"] else "?"
-                self.panes.append(Pane(f"{told['data-refresh']}{mark}span={span}", names, ""))
+            elif "data-refresh" in told:
+                self.panes.append(Pane(told["data-refresh"], names, "", Rows(page), " data-line" in tag))
         self.topics = sorted(topics)
 
     async def work(self) -> None:
@@ -133,13 +119,17 @@ class Operator:
             if at is not None:
                 self.heard.streamed.append(time.monotonic() - at)
             self.known.setdefault(topic, None)
-            self._note(topic, version)
+            self._note(topic, version, data.get("about"), data.get("since"))
 
-    def _note(self, topic: str, version: int) -> None:
+    def _note(self, topic: str, version: int, about: About = None, since: int | None = None) -> None:
         new = topic not in self.known
         before = self.known.get(topic)
         self.known[topic] = version
-        if new or before == version or topic in self.waiting:
+        if new or before == version:
+            return
+        whole = about if since is not None and since == before else None
+        self.untold[topic] = both(self.untold[topic], whole) if topic in self.untold else whole
+        if topic in self.waiting:
             return
         self.waiting.add(topic)
         gap = PERSON_GAP if topic.startswith("viewers:") else GAP
@@ -149,32 +139,64 @@ class Operator:
     def _tell(self, topic: str) -> None:
         self.waiting.discard(topic)
         now = self.told[topic] = time.monotonic()
+        about = self.untold.pop(topic, None)
         for pane in self.panes:
             if topic not in pane.topics:
                 continue
             if f"live:{topic} " in pane.trigger:
                 self._begin(self._fetch(pane))
-            elif pane.due <= now:
+                continue
+            pane.about = about if isinstance(pane.about, bool) else both(pane.about, about)
+            if pane.due <= now:
                 pane.due = max(now, pane.due + GAP)
                 self._begin(self._fetch(pane, pane.due - now))
 
     async def _fetch(self, pane: Pane, pause: float = 0.0) -> None:
         await asyncio.sleep(pause)
+        if pane.asking:  # htmx asks once more when the answer is there, however often it was told meanwhile
+            pane.again = True
+            return
+        about, pane.about = pane.about, False
+        if pane.is_line and pane.rows and not isinstance(about, bool) and not pane.rows.concerns(about):
+            self.heard.spared += 1
+            for topic in pane.topics:  # it shows all that it has to
+                self.shown[pane.url, topic] = self.known.get(topic) or 0
+            return
+        pane.asking = True
+        try:
+            took = await self._ask(pane)
+        finally:
+            pane.asking = False
+        if pane.again:
+            pane.again = False
+            if pane.rows is not None:
+                await asyncio.sleep(min(LONGEST_PAUSE, PATIENCE * took))
+            self._begin(self._fetch(pane))
+
+    async def _ask(self, pane: Pane) -> float:
+        """Fetch a pane; gives how long that took."""
         began = time.monotonic()
         seen = {topic: self.known.get(topic) for topic in pane.topics}
+        headers, url = {"HX-Request": "true", "X-Background": "1"}, pane.url
+        if pane.rows is not None:
+            url += f"{'&' if '?' in url else '?'}span={len(pane.rows.stamps)}"
+            headers["X-Rows"] = pane.rows.named
         try:
-            answer = await self.lines.get(pane.url, {"HX-Request": "true", "X-Background": "1"})
+            answer = await self.lines.get(url, headers)
         except (OSError, asyncio.IncompleteReadError, ConnectionError) as error:
             self.heard.errors[f"{pane.kind}: {type(error).__name__}"] += 1
-            return
+            return time.monotonic() - began
         ended = time.monotonic()
         if answer.status != 200:
             self.heard.errors[f"{pane.kind}: status {answer.status}"] += 1
-            return
+            return ended - began
         self.heard.asked[pane.kind].append(ended - began)
         self.heard.sizes[pane.kind] += len(answer.body)
         self._learn_fragment(answer.text)
+        if pane.rows is not None:
+            pane.rows = Rows(answer.text, pane.rows)
         self._count(pane, seen, ended)
+        return ended - began
 
     def _count(self, pane: Pane, seen: dict[str, int | None], ended: float) -> None:
         """Each change that this fragment shows for the first time: how long it took from its publishing."""
@@ -281,7 +303,7 @@ async def listen(url: str, heard: Heard) -> None:
         await subscription.subscribe(CHANNEL)
         async for message in subscription.listen():
             now = time.monotonic()
-            for topic, version in json.loads(message["data"]).items():
+            for topic, (version, _about) in json.loads(message["data"]).items():
                 heard.published[topic, version] = now
 
 
@@ -310,6 +332,7 @@ async def run(order: dict[str, Any]) -> dict[str, Any]:
         await asyncio.gather(*jobs)
     return {
         "sent": customers.sent, "marks": customers.marks, "published": len(heard.published), "cpu": cpu,
+        "spared": heard.spared,
         "streamed": heard.streamed, "fetched": heard.fetched, "asked": heard.asked, "sizes": heard.sizes,
         "events": heard.events, "errors": +heard.errors,
     }  # fmt: skip
