@@ -340,7 +340,6 @@ ROWS: dict[str, Row] = {
     "POST /tickets/<int:ticket_id>/notes": TICKET_WORK,
     "POST /tickets/<int:ticket_id>/pause": TICKET_WORK,
     "POST /tickets/<int:ticket_id>/joining": TICKET_WORK,
-    "POST /tickets/<int:ticket_id>/people": Row(Access.TICKET_WORK, {"user_id": "{colleague_id}"}),
     "POST /tickets/<int:ticket_id>/priority": TICKET_WORK,
     "GET /tickets/<int:ticket_id>/merge": TICKET_WORK,
     "POST /tickets/<int:ticket_id>/merge": TICKET_WORK,

@@ -182,11 +182,11 @@ def test_facts_by_hand(ann: Any, cast: Any, make: Any) -> None:
     assert (ticket.title, ticket.tags, ticket.request_type) == ("Новое имя", ["возврат", "срочно"], "Вопрос")
     ann.post(f"/tickets/{ticket.id}/priority", data={"priority": 1})
     assert ticket.priority == 1
-    ann.post(f"/tickets/{ticket.id}/people", data={"user_id": cast.carl.id})
+    ann.post(f"/tickets/{ticket.id}/colleagues", data={"user_id": cast.carl.id})
     assert ann.post(f"/tickets/{ticket.id}/priority", data={"priority": 9}).status_code == 422
 
 
-DIALOGS = ["assign", "snooze", "finish", "move", "priority", "people", "forward", "reason"]
+DIALOGS = ["assign", "snooze", "finish", "move", "priority", "forward", "reason"]
 
 
 @pytest.mark.parametrize("name", DIALOGS)
@@ -201,7 +201,7 @@ def test_participant_sees_a_ticket_of_another_queue(app: Any, ann: Any, cast: An
     ticket = make.ticket(cast.support)
     carl = sign_in(app, cast.carl)
     assert carl.get(f"/tickets/{ticket.id}").status_code == 404
-    ann.post(f"/tickets/{ticket.id}/people", data={"user_id": cast.carl.id})
+    ann.post(f"/tickets/{ticket.id}/colleagues", data={"user_id": cast.carl.id})
     assert carl.get(f"/tickets/{ticket.id}").status_code == 200
     assert carl.post(f"/tickets/{ticket.id}/closure").status_code == 403
 

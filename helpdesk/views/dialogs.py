@@ -97,7 +97,6 @@ CONTEXTS: dict[str, Callable[[Ticket], dict[str, Any]]] = {
     "finish": _finish,
     "move": _move,
     "priority": lambda ticket: {"priorities": [(p, words.priority_name(p)) for p in (1, 2, 3, 4)]},
-    "people": lambda ticket: {"people": colleagues(ticket.queue_id), "present": reading.people(ticket)},
     "forward": _forward,
     "customer": _customer,
     "beside": _beside,

@@ -11,10 +11,10 @@ from flask_login import current_user, login_required
 from helpdesk import fact_changes, permissions
 from helpdesk.auth import me
 from helpdesk.db import db
-from helpdesk.errors import Conflict, HelpdeskError, NotFound, Refused
+from helpdesk.errors import Conflict, HelpdeskError, Refused
 from helpdesk.fact_changes import OWN, Values
 from helpdesk.forms import chosen_ids, whole
-from helpdesk.models import Right, Ticket, User
+from helpdesk.models import Right, Ticket
 from helpdesk.models.definitions import definitions
 from helpdesk.models.fields import FieldKind
 from helpdesk.queries import thread as reading
@@ -82,21 +82,6 @@ def priority(ticket_id: int) -> ResponseReturnValue:
     """Change the priority."""
     ticket = locked(ticket_id)
     ticket.prioritise(current_user, request.form.get("priority", type=int) or 0)
-    return back_to(ticket)
-
-
-@pages.post("/tickets/<int:ticket_id>/people")
-@login_required
-def people(ticket_id: int) -> ResponseReturnValue:
-    """Add an operator to the ticket, or take one out (`remove`)."""
-    ticket = locked(ticket_id)
-    user = db.session.get(User, request.form.get("user_id", type=int) or 0)
-    if user is None or not user.active:
-        raise NotFound(_("There is no such person."))
-    if request.form.get("remove"):
-        ticket.remove_person(current_user, user)
-    else:
-        ticket.call_in(me(), [user])
     return back_to(ticket)
 
 
