@@ -15,6 +15,7 @@ from helpdesk.models.definitions import definitions
 from helpdesk.models.field_values import read_value, show_value
 from helpdesk.models.search import write_documents
 from helpdesk.queries.fields import field_condition, item_condition
+from queues import bulk, bulk_acts
 from tests.clients import sign_in
 
 
@@ -232,3 +233,17 @@ def test_what_is_told_survives_as_json(session: Any, make: Any, cast: Any) -> No
     session.flush()
     session.refresh(ticket)
     assert json.dumps(ticket.fields) == f'{{"{field.id}": 100000000000000}}'
+
+
+def test_many_tickets_at_once_are_closed_only_where_nothing_is_missing(session: Any, make: Any, cast: Any) -> None:
+    field = make.field("text", "Итог", required_on_close=True)
+    ready, empty = make.ticket(cast.support), make.ticket(cast.support)
+    ready.set_fields(cast.ann, {str(field.id): "Вернули"})
+    session.flush()
+    act = bulk_acts.Finish(State.SOLVED, "")
+    told = bulk.preview(cast.ann, act, [ready.id, empty.id])
+    assert (told.changes, [one.ticket_id for one in told.refusals]) == ([ready.id], [empty.id])
+    assert "Итог" in told.refusals[0].reason
+    bulk.run(cast.ann, act, [ready.id, empty.id], "once")
+    session.expire_all()
+    assert (ready.state, empty.state) == (State.SOLVED, State.NEW)

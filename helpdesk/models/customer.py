@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship, validates
 
-from helpdesk import addresses
+from helpdesk import addresses, live
 from helpdesk.db import Id, Model, Moment, Now, db, insert_all
 from helpdesk.errors import Conflict, Refused
 from helpdesk.models.definitions import definitions
@@ -265,6 +265,7 @@ class Customer(Model):
     def _changed(self, by: "User", changes: dict[str, object]) -> None:
         self.version += 1
         record_change(by.id, "customer", self.id, self.name, changes)
+        live.touch(f"customer:{self.id}")
 
     def _taken(self, namespace: str, value: str) -> Conflict:
         other = db.session.scalar(
