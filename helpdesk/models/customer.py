@@ -260,7 +260,8 @@ class Customer(Model):
     def _index(self, values: Sequence[str]) -> None:
         organisation = self.organisation.name if self.organisation else ""
         known = [*values, *(addresses.readable(value) for value in values)]
-        index_document("customer", self.id, None, searchable(self.fields), f"{self.name} {organisation} {' '.join(known)}")
+        names = f"{self.name} {organisation} {' '.join(known)}"
+        index_document("customer", self.id, None, searchable(self.fields), names)
 
     def _changed(self, by: "User", changes: dict[str, object]) -> None:
         self.version += 1
