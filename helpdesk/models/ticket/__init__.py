@@ -20,7 +20,8 @@ from helpdesk.models.ticket.consulted import Consulted
 from helpdesk.models.ticket.core import Actor, TicketCore, resolve_line_at
 from helpdesk.models.ticket.described import Tag, TicketLink, TicketPerson, TicketTag
 from helpdesk.models.ticket.joins import TicketJoin
-from helpdesk.models.ticket.merged import MEANT_FOR, lock_for_joining
+from helpdesk.models.ticket.locking import lock_for_joining
+from helpdesk.models.ticket.merged import MEANT_FOR
 from helpdesk.models.ticket.owned import Owned
 from helpdesk.models.ticket.parted import Parted, Place
 from helpdesk.models.ticket.promised import Promised

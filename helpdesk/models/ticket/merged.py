@@ -11,7 +11,7 @@ both back as they were. What holds while it is merged:
 | messages that wait to be sent | leave as they were written |
 | tags, colleagues, followers, addresses in copy | join those of the other ticket |
 
-Locks: all conversations that are touched by their ids, then the tickets by theirs (`lock_for_joining`).
+Locks: all conversations that are touched by their ids, then the tickets by theirs (`locking.lock_for_joining`).
 """
 
 from collections.abc import Collection, Iterable
@@ -19,19 +19,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext as _
-from sqlalchemy import exists, func, select, text
+from sqlalchemy import exists, func, select
 
 from helpdesk import clock, live
-from helpdesk.db import db, forget
+from helpdesk.db import db
 from helpdesk.errors import Conflict, Refused
 from helpdesk.models.event import Merged, StateChanged, StateKept, Unmerged
 from helpdesk.models.message import Draft, Message, MessageKind
-from helpdesk.models.search import write_documents
 from helpdesk.models.ticket.accompanied import Accompanied
 from helpdesk.models.ticket.answered import last_heard, read_clocks
 from helpdesk.models.ticket.described import TicketPerson
 from helpdesk.models.ticket.joins import MERGE, TicketJoin
 from helpdesk.models.ticket.keeping import kept_promises, resume_promises
+from helpdesk.models.ticket.locking import show_documents
 from helpdesk.models.ticket.owned import Owned
 from helpdesk.models.ticket.stateful import Stateful
 from helpdesk.models.ticket.states import Kind, State
@@ -40,7 +40,7 @@ from helpdesk.models.ticket.watchers import TicketWatcher
 from helpdesk.models.unread import recount_unread
 from helpdesk.models.user import User
 from helpdesk.models.writing import join as take_part
-from helpdesk.models.writing import lock_conversation, lock_conversations
+from helpdesk.models.writing import lock_conversation
 
 if TYPE_CHECKING:
     from helpdesk.models.ticket import Ticket
@@ -358,49 +358,6 @@ class Joined(Stateful, Owned, Accompanied, Watched):
     def _has_pointers(self) -> bool:
         into = exists().where(TicketJoin.to_id == self.id, TicketJoin.what == MERGE, TicketJoin.undone_at.is_(None))
         return db.session.scalar(select(into)) or False
-
-
-def lock_for_joining(model: "type[Ticket]", ids: Iterable[int]) -> "dict[int, Ticket]":
-    """Lock the tickets with these ids and all that are tied to them by merges: first conversations, then tickets.
-
-    Both always in the order of their ids, as everybody locks. Raises Conflict where a merge changed them meanwhile.
-    """
-    wanted = set(ids)
-    for _try in range(3):
-        tied = _tied(model, wanted)
-        conversations = db.session.scalars(select(model.conversation_id).where(model.id.in_(tied)))
-        lock_conversations(list(conversations))
-        query = select(model).where(model.id.in_(tied)).order_by(model.id)
-        locked = query.with_for_update(of=model, key_share=True).execution_options(populate_existing=True)
-        found = {ticket.id: ticket for ticket in db.session.scalars(locked)}
-        if _tied(model, wanted) == tied:
-            for id_ in tied:
-                forget(f"promises:{id_}")
-            return found
-    raise Conflict(_("Somebody is merging these tickets at this moment. Try again."))
-
-
-def _tied(model: "type[Ticket]", ids: set[int]) -> set[int]:
-    """These tickets, what they were merged into, and what was merged into them."""
-    tied = set(ids)
-    roots = {root for root in db.session.scalars(select(model.shown_on_id).where(model.id.in_(ids))) if root}
-    tied |= roots
-    pointing = select(model.id, model.merged_into_id).where(model.shown_on_id.in_(tied))
-    for id_, into in db.session.execute(pointing):
-        tied |= {id_, into}
-    return tied
-
-
-def show_documents(ticket_ids: Collection[int], shown_on_id: int) -> None:
-    """Let searches find what was said on these tickets where it is shown now."""
-    write_documents()
-    db.session.execute(
-        text(
-            "UPDATE search_documents AS d SET ticket_id = :shown FROM messages AS m"
-            " WHERE m.ticket_id = ANY(:ids) AND d.kind = 'message' AND d.ref_id = m.id AND d.ticket_id <> :shown"
-        ),
-        {"shown": shown_on_id, "ids": list(ticket_ids)},
-    )
 
 
 def _newest_id(ids: Collection[int]) -> int:

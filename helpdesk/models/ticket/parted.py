@@ -21,7 +21,8 @@ from helpdesk.models.queue import Queue
 from helpdesk.models.ticket.answered import last_heard, read_clocks
 from helpdesk.models.ticket.described import TicketLink
 from helpdesk.models.ticket.joins import SPLIT, TicketJoin
-from helpdesk.models.ticket.merged import CLOCKS, Joined, show_documents
+from helpdesk.models.ticket.locking import show_documents
+from helpdesk.models.ticket.merged import CLOCKS, Joined
 from helpdesk.models.ticket.states import Kind, State
 from helpdesk.models.ticket.tied import SPLIT_OFF, Tied
 from helpdesk.models.unread import recount_unread
