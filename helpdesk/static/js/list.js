@@ -15,6 +15,7 @@ const RESTLESS_MS = 2_500;
 const MOST_ROWS = 500;
 const PATIENCE = 20; // so many times as long as the last answer took, a list waits before it asks again
 const LONGEST_PAUSE_MS = 10_000;
+const NEW_ROWS = 20;
 const MOST_NAMED = 300; // in a header, which must stay below 8 kB
 const language = document.documentElement.lang || "en";
 const plural = new Intl.PluralRules(language);
@@ -128,7 +129,9 @@ function readAgain(list) {
   return queue(list, async () => {
     const url = new URL(list.dataset.refresh, location.href);
     const shown = rowsOf(list).filter((row) => row.dataset.id);
-    url.searchParams.set("span", String(Math.min(MOST_ROWS, shown.length)));
+    // Behind the last row of a list that is loaded to its end stands only what is new.
+    const behind = list.querySelector("[data-more]") ? 0 : NEW_ROWS;
+    url.searchParams.set("span", String(Math.min(MOST_ROWS, shown.length + behind)));
     const began = Date.now();
     const known = shown.slice(0, MOST_NAMED).map((row) => `${row.dataset.id}.${row.dataset.stamp}`);
     const came = await fetchList(list, url, known.join(","));
