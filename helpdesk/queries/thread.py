@@ -23,7 +23,6 @@ from helpdesk.models import (
 )
 from helpdesk.models.event import NOT_SAID
 from helpdesk.models.ticket.accompanied import ON_BEHALF
-from helpdesk.permissions import visible
 
 FIRST = 30  # fills any screen; what is above comes before anybody gets there
 PAGE = 60
@@ -192,12 +191,6 @@ def events(ticket: Ticket, limit: int = MOST_EVENTS, before: int | None = None) 
     """The latest facts of the ticket, newest first."""
     query = select(Event).where(Event.ticket_id == ticket.id).order_by(Event.id.desc()).limit(limit)
     return list(db.session.scalars(query if before is None else query.where(Event.id < before)))
-
-
-def other_tickets(user: User, ticket: Ticket, limit: int = 6) -> list[Ticket]:
-    """The customer's other tickets that `user` may see, newest first."""
-    query = select(Ticket).where(Ticket.customer_id == ticket.customer_id, Ticket.id != ticket.id, visible(user))
-    return list(db.session.scalars(query.order_by(Ticket.id.desc()).limit(limit)))
 
 
 def people(ticket: Ticket) -> list[User]:
