@@ -11,7 +11,7 @@ from collections import OrderedDict
 
 from flask import Flask, Response, request
 
-TYPES = frozenset({"text/html", "text/css", "text/javascript", "application/json", "image/svg+xml", "text/plain"})
+TYPES = frozenset({"text/html", "text/css", "text/javascript", "image/svg+xml", "text/plain"})
 LEAST_BYTES = 1400  # less fits into one packet anyway
 LEVEL = 4
 STATIC_LEVEL = 9
