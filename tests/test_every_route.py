@@ -33,6 +33,7 @@ FREE_TEXT = (
     ("groups", "name"),
     ("projects", "name"),
     ("users", "name"),
+    ("tasks", "title note"),
 )
 
 
