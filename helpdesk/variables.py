@@ -117,7 +117,7 @@ def value_of(values: list[TextVariableValue], project_id: int, language: str) ->
 
 
 def language_of(ticket: Ticket) -> str:
-    """The language in which the customer is written to: theirs where it is known, else their message's, the project's."""
+    """The language in which the customer is written to: theirs if it is known, else their message's, the project's."""
     heard = last_inbound(ticket)
     told = heard.facts.get("language") if heard is not None else None
     known = (ticket.customer.language, told, ticket.queue.project.language)

@@ -127,8 +127,8 @@ def undo(message_id: int) -> ResponseReturnValue:
     if ticket.kind == Kind.FINISHED and message.ticket_id is not None and ticket.rival_id() is None:
         ticket.reopen(current_user, "by hand")  # sent with "and finish": the customer has no answer now
     draft = drafts.take_up_again(me(), ticket, message)
-    version = drafts.version_of(draft)
-    return _thread(ticket, restored={"body": message.text, "uploads": uploads(drafts.files_of(draft)), "version": version})
+    files = uploads(drafts.files_of(draft))
+    return _thread(ticket, restored={"body": message.text, "uploads": files, "version": drafts.version_of(draft)})
 
 
 def _thread(ticket: Ticket, **more: Any) -> ResponseReturnValue:

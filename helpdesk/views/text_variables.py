@@ -182,6 +182,7 @@ def _value_form() -> ValueForm:
     form = ValueForm(request.form if request.method == "POST" else None)
     form.project_id.choices = choices([(0, _("All projects")), *_projects().items()])
     form.language.choices = choices([("", _("Any language")), *LANGUAGES.items()])
+    form.language.data = form.language.data or ""
     return form
 
 

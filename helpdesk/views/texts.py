@@ -112,6 +112,7 @@ def _form(text: CannedReply | None = None) -> CannedReplyForm:
     form.language.choices = choices([("", _("Any language")), *LANGUAGES.items()])
     if form.queue_id.data is None:
         form.queue_id.data = 0
+    form.language.data = form.language.data or ""
     return form
 
 
