@@ -90,7 +90,9 @@ def init_app(app: Flask) -> None:
             _l("Request types, reasons, components, categories, and fields of your own."),
             "fields",
         ),
-        NavItem("watch", "managed_lists.start", _l("Dialog settings"), "tag", shows=_edits_only_settings, also=("fields",)),
+        NavItem(
+            "watch", "managed_lists.start", _l("Dialog settings"), "tag", shows=_edits_only_settings, also=("fields",)
+        ),
         manages(
             "people.index", _l("People"), "users", "people", _l("Invite, change roles, reset what is lost."), often=True
         ),
