@@ -22,6 +22,7 @@ from bench.server_cost import Cost, costs
 from bench.stage import Stage
 
 AIM_MS, AIM_CLS, AIM_KB = 100, 0.02, 200
+REST_MS = 300
 PARTS = ("before", "wait", "body", "show")
 
 
@@ -48,8 +49,13 @@ class Keys:
         for name, act in kinds.items():
             self._show_queue(0)
             act(0)
-            self.taken[name] = [act(number) for number in range(1, self.acts + 1)]
+            self.taken[name] = [self._rested(act, number) for number in range(1, self.acts + 1)]
         return self.taken
+
+    def _rested(self, act: Callable[[int], Act], number: int) -> Act:
+        """Let the act before come to its end: people look at what they opened."""
+        self.page.wait_for_timeout(REST_MS)
+        return act(number)
 
     def _show_queue(self, place: int) -> None:
         self.page.goto(f"/queues/{self.queues[place]}")

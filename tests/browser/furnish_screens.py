@@ -9,15 +9,20 @@ from helpdesk.models import (
     CalendarVersion,
     Channel,
     Customer,
+    Field,
     FormerPattern,
     HookRefusal,
     Identity,
+    Macro,
     Notice,
     Queue,
     Rule,
+    SavedView,
     Scope,
     Target,
     Task,
+    TextVariable,
+    TextVariableValue,
     User,
     Webhook,
     WebhookDelivery,
@@ -31,6 +36,7 @@ def furnish_screens(session: Any, people: dict[str, User], queue: Queue) -> dict
     """Make the rows and give their ids, by the names of the variables in URLs where there are such."""
     ids = _rules(session, queue) | _promises(session, queue) | _programs(session, people)
     ids["http"] = _door(session, queue).id
+    ids |= _workspace(session, people)
     blocked = BlockedSender(project_id=queue.project_id, value="@lottery.example", by_id=people["sue"].id)
     pattern = FormerPattern.add(queue.project_id, "[Ticket#{number}]", "digits")
     caller = Customer(name="Олена Шевченко", identities=[Identity(namespace="phone", value="+380441234567")])
@@ -71,6 +77,18 @@ def _promises(session: Any, queue: Queue) -> dict[str, int]:
     days = {"2030-01-01": {"name": "Новый год", "hours": []}}
     session.add(CalendarVersion(calendar_id=calendar.id, version=1, time_zone="Europe/Kyiv", week=week, days=days))
     return {"calendar_id": calendar.id, "target_id": target.id}
+
+
+def _workspace(session: Any, people: dict[str, User]) -> dict[str, int]:
+    """What people arranged for themselves and each other: a macro, a view, a variable."""
+    actions = {"reply": "Здравствуйте, {customer_first_name}!", "add_tags": ["доставка"]}
+    macro = Macro(name="Спросить номер", actions=actions)
+    view = SavedView(user_id=people["dora"].id, name="Срочные", conditions="state:open")
+    variable = TextVariable(name="часы", note="Когда мы отвечаем", values=[TextVariableValue(value="с 9 до 18")])
+    field = Field(about="ticket", kind="text", label="Договор")
+    session.add_all([macro, view, variable, field])
+    session.flush()
+    return {"macro_id": macro.id, "view_id": view.id, "variable_id": variable.id, "field_id": field.id}
 
 
 def _programs(session: Any, people: dict[str, User]) -> dict[str, int]:
