@@ -78,7 +78,7 @@ def test_one_mail_is_one_ticket_whichever_copy_is_read_first(
         book = ledgers([box.id])[box.id]
         assert book.balanced and book.received == 1
     assert "also came to" in " ".join(fact["text"] for fact in tell(thread.events(ticket)))
-    shown = thread.copies_of(thread.messages(ticket)[0])
+    shown = thread.copies_of(thread.messages(ticket).messages)
     elsewhere = billing if ticket.queue_id == cast.support.id else support
     assert shown == {event(one).message_id: [elsewhere]}
     assert ticket.conversation.channel.queue_id == ticket.queue_id

@@ -295,7 +295,7 @@ def test_others_join_or_take_over_before_they_answer(app: Any, cast: Any, taken:
     assert session.get(TicketPerson, (taken.id, cast.bob.id)) is not None
     assert facts(session, taken, "ticket.people") == [{"user_id": cast.bob.id, "added": True}]
     assert bob.post(f"/tickets/{taken.id}/replies", data={"body": "Здравствуйте"}).status_code == 303
-    assert "/joining" not in bob.get(f"/tickets/{taken.id}").text
+    assert '/joining"' not in bob.get(f"/tickets/{taken.id}").text
     bob.post(f"/tickets/{taken.id}/handover", data={"user_id": str(cast.bob.id), "reason": "клиент на линии"})
     assert taken.owner_id == cast.bob.id
     assert facts(session, taken, "ticket.handed_over")[0]["reason"] == "клиент на линии"

@@ -114,7 +114,7 @@ def unmarked(template: str) -> list[tuple[int, str]]:
     """Line and text of words for people that stand in a template unmarked."""
     keep_lines = lambda match: "\n" * match.group().count("\n")  # noqa: E731
     bare = re.sub(r"{%-?\s*trans.*?endtrans\s*-?%}|{#.*?#}", keep_lines, template, flags=re.S)
-    bare = re.sub(r"{%-?\s*block \w+_(class|topics)\b.*?endblock.*?%}", keep_lines, bare, flags=re.S)
+    bare = re.sub(r"{%-?\s*block (\w+_(class|topics)|shows)\b.*?endblock.*?%}", keep_lines, bare, flags=re.S)
     bare = re.sub(r"{{.*?}}|{%.*?%}", keep_lines, bare, flags=re.S)
     reader = _Text()
     reader.feed(bare)

@@ -255,7 +255,7 @@ def test_a_call_is_written_down(session: Any, cast: Any, own: bool) -> None:
         cast.ann, cast.support, caller, Entry("call", "in", "Не приходит код", "Звонила, ждёт код"), own
     )
     session.commit()
-    (message,) = thread.messages(ticket)[0]
+    (message,) = thread.messages(ticket).messages
     assert (message.kind, message.facts["by_hand"], message.facts["entered_by"]) == ("inbound", "call", cast.ann.id)
     assert ticket.first_unanswered_at == message.at
     assert ticket.owner_id == (cast.ann.id if own else None)
@@ -286,7 +286,7 @@ def test_writing_without_reopening(session: Any, cast: Any, post: Post, ticket: 
     message = ticket.conversation.write(cast.ann, Reply("Ещё одно", to=["eve@customer.example"]))
     session.commit()
     assert (message.ticket_id, ticket.state, message.delivery) == (None, State.SOLVED, DeliveryState.QUEUED)
-    assert message in thread.messages(ticket)[0]
+    assert message in thread.messages(ticket).messages
     header, rendered = send(session, monkeypatch, message)
     assert b"In-Reply-To: <one@customer.example>" in rendered
     event = post(in_reply_to=header, message_id="<answer@customer.example>")
