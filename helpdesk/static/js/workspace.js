@@ -152,7 +152,9 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest("a[href]");
   if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   if (link.target || link.hasAttribute("download") || link.hasAttribute("hx-get") || "full" in link.dataset || !shell) return;
-  const url = new URL(link.href);
+  // The way back leads to the list that stands beside, whichever the server knew of.
+  const list = link.classList.contains("list-back") && document.querySelector("#list-pane .list-bar h2 a");
+  const url = new URL(list ? list.href : link.href);
   if (!isDesk(url) || (url.pathname === location.pathname && url.search === location.search && url.hash)) return;
   event.preventDefault();
   const focus = link.closest(".list-tabs, .rail") ? "list" : undefined;
