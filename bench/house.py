@@ -46,6 +46,8 @@ class House:
     def open_tickets(self) -> list[int]:
         """A conversation for each operator, taken by them; gives the tickets in the order of the people."""
         from helpdesk.db import transaction
+        from helpdesk.models import Availability
+        from helpdesk.models.availability import Cause, change
         from queues import intake
         from queues.channels.base import Inbound
 
@@ -72,7 +74,9 @@ class House:
                         .filter(Conversation.key.like(f"%chat-{place}"), Ticket.queue_id.in_(self.queues))
                         .one()
                     )
-                    ticket.claim(session.get_one(User, user_id))
+                    user = session.get_one(User, user_id)
+                    change(user, Availability.AVAILABLE, by=user, cause=Cause.SIGN_IN)  # who is away gives back
+                    ticket.claim(user)
                     tickets.append(ticket.id)
                 return tickets
 
