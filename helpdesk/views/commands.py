@@ -120,7 +120,7 @@ def _places() -> list[Command]:
 
 
 def _views() -> dict[View, str]:
-    return {View.IN_WORK: _("in work"), View.PAUSED: _("paused"), View.FINISHED: _("finished")}
+    return {View.IN_WORK: _("In work"), View.PAUSED: _("Paused"), View.FINISHED: _("Finished")}
 
 
 def _settings() -> list[Command]:

@@ -21,7 +21,7 @@ pages = Blueprint("fields", __name__)
 
 KINDS = {
     FieldKind.TEXT: _l("Text"),
-    FieldKind.NUMBER: _l("Number"),
+    FieldKind.NUMBER: _l("A number"),
     FieldKind.DATE: _l("Date"),
     FieldKind.CHOICE: _l("Choice of one answer"),
     FieldKind.CHOICES: _l("Choice of several answers"),

@@ -29,7 +29,7 @@ MOST_OFFERED = 500
 # Code of an act: the title of its form, and the word of its button.
 ACTS = {
     "assign": (_l("Assign tickets"), _l("Assign")),
-    "release": (_l("Take back to the queue"), _l("Take back")),
+    "release": (_l("Take back to the queue"), _l("Take back to the queue")),
     "move": (_l("Move to another queue"), _l("Move")),
     "tag": (_l("Change tags"), _l("Change tags")),
     "priority": (_l("Change the priority"), _l("Change the priority")),
