@@ -61,9 +61,9 @@ def engine_options() -> dict[str, object]:
     """How connections to PostgreSQL are made: short time-outs, so that no page waits for a lock or a lost server."""
     options = "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=60000"
     return {
-        "pool_size": 8,
-        "max_overflow": 4,
-        "pool_timeout": 5,
+        "pool_size": 10,
+        "max_overflow": 10,
+        "pool_timeout": 10,
         "pool_pre_ping": True,
         "hide_parameters": True,  # what people wrote, and hashes, stay out of logs and of the reasons of failed input
         "connect_args": {"connect_timeout": 5, "options": options + " -c timezone=UTC"},

@@ -62,6 +62,8 @@ def create(ticket_id: int) -> ResponseReturnValue:
     answer = make_response(_thread(ticket, sent=_undo(message)))
     if then == "next" and (take_url := url_if("claims.take_next")):
         answer.headers["X-Next"] = take_url
+    elif then == "finish":
+        answer.headers["X-Done"] = url_for("queues.show", queue_id=ticket.queue_id)
     return answer
 
 

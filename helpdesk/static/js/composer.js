@@ -225,5 +225,8 @@ function answered(composer, xhr) {
   showUnfilled(composer);
   text.focus();
   const next = xhr.getResponseHeader("X-Next");
-  if (next) takeNext(next);
+  if (next) return takeNext(next);
+  // Done with: its list again, with who is next. Taking the reply back stays possible from the corner.
+  const done = xhr.getResponseHeader("X-Done");
+  if (done) visit(document.querySelector("#list-pane .list-bar h2 a")?.href ?? done);
 }
