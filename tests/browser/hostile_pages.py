@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
@@ -119,7 +120,7 @@ def open_tickets(context: BrowserContext, ticket_ids: list[int]) -> None:
             _unfold(tab)
         for tab, ticket_id in pairs:
             _wait_for_frames(tab)
-            assert tab.url.endswith(f"/tickets/{ticket_id}"), f"ticket {ticket_id} led to {tab.url}"
+            assert urlsplit(tab.url).path == f"/tickets/{ticket_id}", f"ticket {ticket_id} led to {tab.url}"
     for tab in tabs:
         tab.close()
 
