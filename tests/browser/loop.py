@@ -55,6 +55,8 @@ def take_next(page: Page, subject: str) -> None:
     """Take the oldest ticket by keyboard."""
     page.keyboard.press("n")
     expect(page.locator(".ticket-bar h1")).to_have_text(subject)
+    expect(page.locator("#composer textarea")).to_be_focused()
+    page.keyboard.press("Escape")
     keys_work(page)
 
 
