@@ -49,7 +49,7 @@ provision: ## install Dovecot and Chromium for the tests, where that is allowed
 
 test: dev provision ## all tests: the fast ones on two processes, then those that need Dovecot, Chromium, kill -9
 	$(PYTEST) -n 2 -m "$(FAST)"
-	$(PYTEST) -m "not fault and (browser or dovecot)"
+	$(PYTEST) -n 2 --dist loadfile -m "not fault and (browser or dovecot)"
 	$(PYTEST) -m fault
 
 test-fast: dev ## tests that need neither Dovecot nor Chromium nor patience

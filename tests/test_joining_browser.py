@@ -106,22 +106,3 @@ def test_split_snooze_and_macros_open(desk: Any, browser: Browser) -> None:
     dialog.get_by_role("button", name="Do it").press("Enter")
     expect(page.get_by_text("Done: Спросить номер")).to_be_visible()
     look(page, "macro-done")
-
-
-@pytest.mark.skipif(not PICTURES, reason="only for whoever wants to look")
-def test_pictures(desk: Any, browser: Browser, committed: Any) -> None:
-    for name, options in (
-        ("dark", {"viewport": {"width": 1440, "height": 900}, "color_scheme": "dark"}),
-        ("phone", {"viewport": {"width": 390, "height": 844}}),
-    ):
-        page = machine(desk, browser, **options)
-        for what, path in (
-            ("merge", f"/tickets/{desk.ticket}/merge?target={desk.second}"),
-            ("split", f"/tickets/{desk.second}/split"),
-            ("snooze", f"/tickets/{desk.ticket}/dialogs/snooze"),
-            ("macros", "/macros"),
-            ("macro-new", "/macros/new"),
-            ("ticket", f"/tickets/{desk.ticket}"),
-        ):
-            page.goto(desk.url + path)
-            look(page, f"{name}-{what}")

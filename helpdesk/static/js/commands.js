@@ -71,7 +71,7 @@ function clean(element) {
 
 /** What the buttons on the page offer now. */
 function fromPage() {
-  const here = [...document.querySelectorAll(ACTS)].filter((element) => isUsable(element) && !element.dataset.bsToggle && !element.closest("dialog"));
+  const here = [...document.querySelectorAll(ACTS)].filter((element) => isUsable(element) && !("menu" in element.dataset) && !element.closest("dialog"));
   const lines = here.map((element) => ({
     group: element.closest("#main, #card") ? words("thisTicket") : words("general"),
     found: false,

@@ -37,12 +37,13 @@ document.addEventListener("htmx:configRequest", (event) => {
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const box = pane();
-  before = box?.contains(event.detail.target) ? { box, atEnd: atEnd(box), last: last(box)?.id, from: thread()?.dataset.from } : null;
+  if (box?.contains(event.detail.target)) before = { box, atEnd: atEnd(box), last: last(box)?.id, from: thread()?.dataset.from };
 });
 
-document.addEventListener(RESULT, () => {
+document.addEventListener(RESULT, (event) => {
   const box = pane();
-  if (!box || before?.box !== box) return;
+  // Bar, card and list settle in between; only the thread itself ends what began with it.
+  if (!box || before?.box !== box || !box.contains(event.detail?.elt ?? box)) return;
   const was = before;
   before = null;
   if (thread().dataset.from !== was.from) older()?.remove();
