@@ -32,11 +32,12 @@ export async function visit(url, options = {}) {
   if (!leave(() => visit(url, options))) return;
   running?.abort();
   const mine = (running = new AbortController());
+  const asker = document.querySelector("#dialog[open]"); // what opens meanwhile is not this visit's to close
   shell.setAttribute("aria-busy", "true");
   try {
     const answer = await fetched(target, options, mine.signal);
     if (running !== mine) return;
-    await show(answer, target, options);
+    await show(answer, target, options, asker);
   } catch (error) {
     if (error.name !== "AbortError") toast("offline");
   } finally {
@@ -61,14 +62,14 @@ function leave(again) {
   return document.dispatchEvent(event);
 }
 
-async function show({ status, url, text, isPage }, target, options) {
+async function show({ status, url, text, isPage }, target, options, asker) {
   const came = isPage && new DOMParser().parseFromString(text, "text/html");
   if (!came?.getElementById("main") || came.querySelector("script")) {
     if (came?.querySelector("[data-toast]")) return toastFragment(text);
     if (status >= 400) return toast(status === 401 ? "expired" : "failed");
     return location.assign(url || target);
   }
-  document.querySelector("#dialog[open]")?.close();
+  asker?.close();
   exchange(came);
   const named = came.querySelector('meta[name="desk-url"]')?.content || url;
   const address = new URL(withList(named), location.href);
