@@ -230,8 +230,13 @@ function begin(form) {
   const caret = Number(form.dataset.caret);
   if (form.dataset.caret && place.text) place.text.setSelectionRange(caret, caret);
   recover(place);
-  form.addEventListener("input", (event) => place.names.includes(event.target.name) && place.changed());
-  form.addEventListener("change", (event) => place.names.includes(event.target.name) && place.changed());
+  place.isDone = false;
+  form.addEventListener("input", (event) => {
+    place.isDone = false;
+    if (place.names.includes(event.target.name)) place.changed();
+  });
+  // A field that goes with the page it was sent from says once more that it changed; that is no news.
+  form.addEventListener("change", (event) => !place.isDone && place.names.includes(event.target.name) && place.changed());
   form.addEventListener("click", (event) => decide(event, place));
 }
 
@@ -261,7 +266,8 @@ document.addEventListener("submit", (event) => {
   event.stopImmediatePropagation();
   const { submitter } = event;
   settled(event.target).then(() => {
-    place.isWaited = true;
+    place.isWaited = place.isDone = true;
+    place.rest();
     forget(place.owner, place.url);
     event.target.requestSubmit(submitter);
   });
@@ -269,7 +275,7 @@ document.addEventListener("submit", (event) => {
 
 document.addEventListener("submit", (event) => signsOut(event.target) && flushAll({ keepalive: true }), true);
 
-const flushAll = (options) => [...places.values()].filter((place) => place.timer).forEach((place) => place.flush(options));
+const flushAll = (options) => [...places.values()].filter((place) => place.timer && !place.isDone).forEach((place) => place.flush(options));
 document.addEventListener("desk:leave", () => flushAll());
 // `pagehide` cannot wait for an answer: keepalive lets the request outlive the page.
 addEventListener("pagehide", () => flushAll({ keepalive: true }));
