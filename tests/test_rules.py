@@ -517,7 +517,8 @@ def test_9_each_state_has_its_own_words_on_the_page(app: Any, session: Any, cast
     for state in DeliveryState:
         message.delivery = state
         page = ann.get(f"/tickets/{ticket.id}/thread").text
-        shown[state] = re.search(r'class="delivery-mark".*?</svg><span[^>]*>(.*?)</span></span>', page, re.DOTALL).group(1)  # type: ignore[union-attr]
+        mark = re.search(r'class="delivery-mark".*?</svg><span[^>]*>(.*?)</span></span>', page, re.DOTALL)
+        shown[state] = mark.group(1)  # type: ignore[union-attr]
     assert len(set(shown.values())) == len(DeliveryState)
     assert set(WORST_FIRST) == set(DeliveryState), "one ranked list"
 

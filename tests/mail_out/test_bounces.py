@@ -88,7 +88,8 @@ def test_second_report_changes_nothing_more(sent: OutboxItem, fresh: Fresh, comm
     for _ in range(2):
         bounces.note_bounce(bounce(sent, token=tokens.bounce_token(sent.id)))
     committed.commit()
-    events = committed.query(Event).filter_by(ticket_id=message.ticket_id, kind="message.delivery").order_by(Event.id).all()
+    told = committed.query(Event).filter_by(ticket_id=message.ticket_id, kind="message.delivery")
+    events = told.order_by(Event.id).all()
     assert [event.payload["state"] for event in events] == ["sent", "bounced"]
 
 
