@@ -72,10 +72,14 @@ def app(engines: None) -> Any:
 
 
 @pytest.fixture
-def session(app: Any) -> Iterator[Any]:
-    """A database session in a transaction that is rolled back after the test."""
+def session(app: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A database session in a transaction that is rolled back after the test.
+
+    Event streams end at once: their threads would read on this very connection, in the midst of a test.
+    """
     from helpdesk.db import db
 
+    monkeypatch.setattr("helpdesk.live_hub.events", lambda *_: iter(()))
     with app.app_context():
         engines = db.engines
         engine = engines[None]

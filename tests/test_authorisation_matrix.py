@@ -85,8 +85,6 @@ def test_no_row_speaks_of_a_route_that_is_gone(app):
 @pytest.fixture
 def scene(app: Any, session: Any, make: Any, cast: Any, monkeypatch: Any) -> Any:
     """The cast at work on a ticket in Support, and everything else that URLs name."""
-    # An event stream starts threads of its own, which would share this test's one connection.
-    monkeypatch.setattr("helpdesk.live_hub.events", lambda *_: iter(()))
     reader, gone, spare = make.user("Reader"), make.user("Gone"), make.user("Spare")
     make.allow(make.group("Readers", reader), cast.support, Right.SEE)
     cast.front.users += [gone, spare]
