@@ -155,8 +155,8 @@ def open_lists(context: BrowserContext, world: World, customer_ids: list[int]) -
         answer = page.goto(path)
         assert answer is not None and answer.status == 200, f"{path} answers {answer and answer.status}"
         # The list follows its own link once it is in sight, which takes it away under a click.
-        while (following := page.locator('.pager a[rel="next"]')).count():
-            page.goto(following.first.get_attribute("href") or "")
+        while following := page.evaluate("document.querySelector('.pager a[rel=next]')?.href"):
+            page.goto(following)
     page.emulate_media(media="print")
     page.goto(f"/queues/{queue}")
     page.goto(page.locator(".row-link").first.get_attribute("href") or "")  # lists are not printed
