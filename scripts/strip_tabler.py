@@ -1,8 +1,9 @@
 """Write helpdesk/static/css/tabler.css: what our pages use of Tabler's style sheet, a fifth of it.
 
 A browser tries every rule on every element that comes new on the page, and carries the whole sheet over the wire. A
-rule stays when each class that its selector names stands as a word somewhere in our templates, scripts or Python. Run
-it after a class of Tabler is used for the first time; `tests/test_static.py` says when that was forgotten.
+rule stays when each class and each data attribute that its selector names stands as a word somewhere in our templates,
+scripts or Python. Run it after a class of Tabler is used for the first time; `tests/test_static.py` says when that was
+forgotten.
 """
 
 import re
@@ -13,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WHOLE = ROOT / "helpdesk/static/vendor/tabler/tabler.min.css"
 USED = ROOT / "helpdesk/static/css/tabler.css"
 HEAD = "/* Made by scripts/strip_tabler.py from vendor/tabler/tabler.min.css (MIT, see its LICENSE). */\n"
-CLASS = re.compile(r"\.(-?[_a-zA-Z][\w-]*)")
+NAME = re.compile(r"\.(-?[_a-zA-Z][\w-]*)|\[(data-[\w-]+)")
 GROUPS = ("@media", "@supports", "@layer", "@container")
 
 
@@ -47,7 +48,19 @@ def blocks(sheet: str) -> Iterator[tuple[str, str]]:
 
 def selectors(head: str) -> list[str]:
     """The parts of a selector list; commas inside parentheses part nothing."""
-    return [part.strip() for part in re.split(r",(?![^(]*\))", head)]
+    parts, depth = [""], 0
+    for sign in head:
+        depth += {"(": 1, ")": -1}.get(sign, 0)
+        if sign == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return [part.strip() for part in parts]
+
+
+def names(selector: str) -> set[str]:
+    """The classes and data attributes that a selector names."""
+    return {either or other for either, other in NAME.findall(selector)}
 
 
 def strip(sheet: str, known: set[str]) -> str:
@@ -62,7 +75,7 @@ def strip(sheet: str, known: set[str]) -> str:
             if not head.startswith("@charset"):
                 kept.append(f"{head}{{{body}}}" if body else f"{head};")
         else:
-            named = [part for part in selectors(head) if known.issuperset(CLASS.findall(part))]
+            named = [part for part in selectors(head) if known.issuperset(names(part))]
             if named and body:
                 kept.append(f"{','.join(named)}{{{body}}}")
     return "\n".join(kept) if kept else ""
