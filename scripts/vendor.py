@@ -52,17 +52,10 @@ THE SOFTWARE.
 
 
 MACROS = """\
-{#- icon(name, class): refers to the shape in the page's sprite, so that a page of many rows stays small. -#}
+{#- icon(name, class): its shape drawn where it stands. One path for each: a page holds hundreds of icons, and the
+browser styles every element of them, of those behind a <use> too. -#}
 {%- macro icon(name, class='') -%}
-<svg class="icon{{ " " ~ class if class }}" aria-hidden="true" focusable="false"><use href="#i-{{ name }}"/></svg>
-{%- endmacro -%}
-{#- sprite(): the shapes themselves, once in every whole page. -#}
-{%- macro sprite() -%}
-<svg class="sprite" aria-hidden="true" focusable="false">
-{%- for name, drawn in shapes.items() -%}
-<symbol id="i-{{ name }}" viewBox="0 0 24 24">{{ drawn|safe }}</symbol>
-{%- endfor -%}
-</svg>
+<svg class="icon{{ " " ~ class if class }}" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d="{{ shapes[name] }}"/></svg>
 {%- endmacro -%}
 """
 
@@ -98,8 +91,8 @@ def write_icons(unpacked: Path) -> str:
     lines = []
     for name in names:
         svg = (source / "icons" / "outline" / f"{name}.svg").read_text()
-        shapes = re.findall(r"<(?!svg)[a-z][^>]*/>", svg)
-        drawn = "".join(shape.replace(" />", "/>") for shape in shapes if 'd="M0 0h24v24H0z"' not in shape)
+        paths = re.findall(r'<path d="(M[^"]*)"', svg)
+        drawn = "".join(path for path in paths if path != "M0 0h24v24H0z")
         lines.append(f"  '{name}': '{drawn}',")
     (ROOT / "templates" / "_icons.html").write_text(
         "{#- Made by scripts/vendor.sh from scripts/vendor.icons; edit the list, not this file.\n"
