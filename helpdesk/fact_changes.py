@@ -60,12 +60,14 @@ def current(ticket: Ticket) -> Values:
     }
 
 
-def save(by: User, ticket: Ticket, shown: Mapping[str, Any], typed: Mapping[str, Any]) -> set[str]:
+def save(
+    by: User, ticket: Ticket, shown: Mapping[str, Any], typed: Mapping[str, Any], despite_children: bool = False
+) -> set[str]:
     """Change what was typed anew, in the present transaction. Returns the names of what changed.
 
     `shown` is `current` as it was when the form was made, `typed` the same names with what the form holds now; what is
     left out of `typed` stays. Raises Conflict with `details["fields"]` where colleagues changed the same fields to
-    something else, and Refused where a verb refuses.
+    something else, and Refused where a verb refuses: a ticket with open children is finished only `despite_children`.
     """
     now = current(ticket)
     wanted, clashes = {}, []
@@ -86,6 +88,8 @@ def save(by: User, ticket: Ticket, shown: Mapping[str, Any], typed: Mapping[str,
             own = {key.removeprefix(OWN): value for key, value in wanted.items() if key.startswith(OWN)}
             if own:
                 ticket.set_fields(by, own)
+        elif name == "state" and name in wanted:
+            _set_state(ticket, by, wanted[name], despite_children)
         elif name in wanted:
             VERBS[name](ticket, by, wanted[name])
     return set(wanted)
@@ -116,7 +120,7 @@ def _set_people(ticket: Ticket, by: User, ids: list[int]) -> None:
     ticket.call_in(by, [user for user in changed if user.id in wanted])
 
 
-def _set_state(ticket: Ticket, by: User, state: str) -> None:
+def _set_state(ticket: Ticket, by: User, state: str, despite_children: bool) -> None:
     if state not in next_states(ticket):
         raise Refused(_("The ticket cannot get this state now. Choose another one."))
     match state:
@@ -128,7 +132,7 @@ def _set_state(ticket: Ticket, by: User, state: str) -> None:
         case State.OPEN:
             ticket.reopen(by, "by hand")
         case _:
-            ticket.finish(by, State(state))
+            ticket.finish(by, State(state), despite_children=despite_children)
 
 
 VERBS: dict[str, Callable[[Ticket, User, Any], None]] = {
@@ -141,5 +145,4 @@ VERBS: dict[str, Callable[[Ticket, User, Any], None]] = {
     "group": _give_to_group,
     "people": _set_people,
     "tags": lambda ticket, by, value: ticket.retag(by, value),
-    "state": _set_state,
 }

@@ -224,8 +224,9 @@ def _ending(user: User, ticket: Ticket, actions: Actions) -> list[Step]:
     finished = _("the ticket is finished") if ticket.kind == Kind.FINISHED else ""
     match actions.state:
         case "solved" | "unsolved":
-            children = ticket.children_text()
-            return [Step(_("Finish: %(state)s", state=state_name(State(actions.state))), finished or children)]
+            state = State(actions.state)
+            refusal = finished or ticket.why_not_finish(state)
+            return [Step(_("Finish: %(state)s", state=state_name(state)), refusal)]
         case "snooze":
             offer = next((one for one in snoozes.offers(user, ticket) if one.key == actions.until), None)
             gone = snoozes.moment_of(actions.until, user, ticket) is None

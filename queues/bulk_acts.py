@@ -15,7 +15,6 @@ from helpdesk import clock, permissions
 from helpdesk.db import db
 from helpdesk.errors import Conflict, Refused
 from helpdesk.models import Queue, Right, State, Ticket, User
-from helpdesk.models.field_values import missing_on_close
 from helpdesk.models.ticket.states import Kind
 from helpdesk.queries.line import position
 from queues import fifo
@@ -227,13 +226,13 @@ class Finish(Act):
 
     state: State
     reason: str
+    despite_children: bool = False
     code: ClassVar[str] = "finish"
 
     def why_not(self, user: User, ticket: Ticket) -> str:
         if ticket.kind == Kind.FINISHED:
             return finished()
-        missing = missing_on_close(ticket.queue_id, ticket.fields) if self.state != State.SPAM else []
-        return _("“%(field)s” is empty, and closing requires it", field=missing[0].label) if missing else ""
+        return ticket.why_not_finish(self.state, self.despite_children)
 
     def do(self, user: User, ticket_id: int) -> Before:
         ticket = locked(user, ticket_id)
@@ -241,7 +240,7 @@ class Finish(Act):
         if self.state == State.SPAM:
             ticket.file_as_spam(user)
         else:
-            ticket.finish(user, self.state, self.reason or None)
+            ticket.finish(user, self.state, self.reason or None, self.despite_children)
         return before | {"set": self.state.value}
 
     @staticmethod
@@ -294,7 +293,7 @@ class Reopen(Act):
         if before["state"] == State.SPAM:
             ticket.file_as_spam(user)
         else:
-            ticket.finish(user, State(before["state"]), before["reason"])
+            ticket.finish(user, State(before["state"]), before["reason"], despite_children=True)
 
 
 def finished() -> str:

@@ -79,6 +79,7 @@ class Closure(In):
 
     state: Annotated[Literal["solved", "unsolved", "spam"], Field()]
     reason: Annotated[Words, Field(max_length=300)] | None = None
+    despite_children: Annotated[bool, Field(description="Finish it although child tickets are open.")] = False
 
 
 class Pause(In):
@@ -219,9 +220,14 @@ def _group(key: int | None) -> Group | None:
 
 @noun.post("/tickets/{ticket_id}/closure", scope=Scope.TICKETS_WRITE, answer=TicketOut, body=Closure)
 def close(caller: Caller, ticket_id: int, body: Closure) -> TicketOut:
-    """Finish a ticket as solved, unsolved or spam."""
+    """Finish a ticket as solved, unsolved or spam.
+
+    Refused (422) while a field is empty that closing requires (`facts.fields`, their ids) or child tickets are open
+    (`facts.children`, how many); spam waits for neither.
+    """
     ticket = locked(caller, ticket_id)
-    ticket.finish(caller.user, State(body.state), " ".join((body.reason or "").split()) or None)
+    reason = " ".join((body.reason or "").split()) or None
+    ticket.finish(caller.user, State(body.state), reason, body.despite_children)
     return shapes.shape(ticket)
 
 

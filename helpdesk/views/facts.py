@@ -20,7 +20,7 @@ from helpdesk.models.fields import FieldKind
 from helpdesk.queries import thread as reading
 from helpdesk.views import fact_shapes
 from helpdesk.views.dialogs import colleagues
-from helpdesk.views.states import back_to, locked
+from helpdesk.views.states import back_to, despite_children, locked
 
 pages = Blueprint("facts", __name__)
 
@@ -49,7 +49,7 @@ def save(ticket_id: int) -> ResponseReturnValue:
     now = fact_changes.current(ticket)
     shown, typed = _shown(now), typed_facts()
     try:
-        changed = fact_changes.save(me(), ticket, shown, typed)
+        changed = fact_changes.save(me(), ticket, shown, typed, despite_children())
     except (Conflict, Refused) as refusal:
         db.session.rollback()
         return _refused(ticket_id, typed, refusal)
@@ -72,6 +72,8 @@ def _refused(ticket_id: int, typed: Values, refusal: HelpdeskError) -> ResponseR
 
 def _first_wrong(refusal: HelpdeskError) -> str:
     """The name of the field to begin in: the first that clashes, is refused, or is missing."""
+    if "children" in refusal.details:
+        return "state"
     named = [*refusal.details.get("fields", []), *filter(None, [refusal.details.get("field")])]
     return next((one if isinstance(one, str) else f"{OWN}{one}" for one in named), "title")
 
@@ -152,6 +154,7 @@ def _form(
         "rows": fact_shapes.form(ticket, values, known),
         "was": json.dumps(was, sort_keys=True),
         "fault": refusal.message if refusal else "",
+        "children": ticket.children_text() if refusal and "children" in refusal.details else "",
         "clashes": clashes or {},
         "focus": _first_wrong(refusal) if refusal else request.args.get("focus", "title"),
     }

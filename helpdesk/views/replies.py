@@ -23,6 +23,7 @@ from helpdesk.shell import url_if
 from helpdesk.views.colleagues import named_in_form
 from helpdesk.views.composing import addresses, beside_queue, draft_files, recipients, uploads
 from helpdesk.views.exchange import exchange_context, newest_id
+from helpdesk.views.states import despite_children
 from helpdesk.views.tickets import may_work, page_context, thread_context
 
 pages = Blueprint("replies", __name__)
@@ -36,11 +37,19 @@ MOST_OF_NEWS = 2000
 def create(ticket_id: int) -> ResponseReturnValue:
     """Send a reply, and finish the ticket where the form says so. 409 when something was said meanwhile.
 
+    Nothing is sent where the ticket cannot be finished with it; with open children sending again is consent.
     What its author marked as a note is kept as one, whichever button was pressed: it must not reach the customer.
     """
     if request.form.get("mode") == "note":
         return note(ticket_id)
     ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK, lock=True)
+    then = request.form.get("then")
+    finishes = then in {"finish", "next"}
+    if finishes:
+        try:
+            ticket.check_finish(State.SOLVED, despite_children())
+        except Refused as refusal:
+            return _not_finished(ticket, refusal)
     to, cc = recipients(ticket)
     reply = Reply(
         body=request.form.get("body", ""),
@@ -55,9 +64,8 @@ def create(ticket_id: int) -> ResponseReturnValue:
     except Conflict as conflict:
         return _something_came(ticket, conflict)
     drafts.sent(drafts.own_draft(me(), ticket), reply.body)
-    then = request.form.get("then")
-    if then in {"finish", "next"}:
-        ticket.finish(current_user, State.SOLVED)
+    if finishes:
+        ticket.finish(current_user, State.SOLVED, despite_children=True)
     db.session.flush()
     answer = make_response(_thread(ticket, sent=_undo(message)))
     if then == "next" and (take_url := url_if("claims.take_next")):
@@ -172,15 +180,27 @@ def _something_came(ticket: Ticket, conflict: Conflict) -> ResponseReturnValue:
         "unseen": conflict.details["unseen"],
         "news": _news(conflict.details["unseen"], request.form.get("body", "")),
         "then": request.form.get("then", ""),
+        "despite_children": despite_children(),
     }
+    return _held_back(ticket, notice), 409
+
+
+def _not_finished(ticket: Ticket, refusal: Refused) -> ResponseReturnValue:
+    """Why the ticket cannot be finished, above the untouched text; with open children, a box to tick."""
+    asks = ticket.children_text() if "children" in refusal.details else ""
+    return _held_back(ticket, {"notice_text": "" if asks else refusal.message, "asks_children": asks}), refusal.status
+
+
+def _held_back(ticket: Ticket, notice: dict[str, Any]) -> str:
+    """The conversation as it is, and the composer with its text and a notice above it."""
     if "HX-Request" not in request.headers:
         context = page_context(ticket)
         typed = {name: request.form.get(name, "") for name in ("body", "to", "cc")}
         context["composer"] |= typed | {"mode": "reply", "seen": context["newest_id"]}
-        return render_template("tickets/show.html", **context, **notice), 409
+        return render_template("tickets/show.html", **context, **notice)
     context = _said(ticket)
     composer = {"seen": context["newest_id"], **_kept(ticket)}
-    return render_template("tickets/_spoken.html", composer=composer, **context, **notice), 409
+    return render_template("tickets/_spoken.html", composer=composer, **context, **notice)
 
 
 def _news(ids: list[int], mine: str) -> list[dict[str, Any]]:

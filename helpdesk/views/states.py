@@ -37,12 +37,14 @@ def finish_from_form(ticket: Ticket) -> None:
     if state not in {State.SOLVED, State.UNSOLVED, State.SPAM}:
         raise Refused(_("A ticket is closed as solved, not solved or spam."))
     reason = " ".join(request.form.get("reason", "").split())[:300] or None
-    if not request.form.get("despite_children") and (children := ticket.children_text()):
-        what = _("Finish those first, or tick that this one is finished anyway.")
-        raise Refused(f"{children} {what}")
     if own := typed_fields():
         ticket.set_fields(current_user, own)
-    ticket.finish(current_user, State(state), reason)
+    ticket.finish(current_user, State(state), reason, despite_children())
+
+
+def despite_children() -> bool:
+    """Whether the form says that the ticket is finished although child tickets are open."""
+    return bool(request.form.get("despite_children"))
 
 
 def typed_fields() -> dict[str, Any]:

@@ -168,7 +168,7 @@ def _act(code: str, form: Any) -> bulk_acts.Act:
             state = form.get("state", State.SOLVED)
             if state not in {State.SOLVED, State.UNSOLVED}:
                 raise Refused(_("A ticket is closed as solved or not solved."))
-            return bulk_acts.Finish(State(state), _line(form.get("reason", "")))
+            return bulk_acts.Finish(State(state), _line(form.get("reason", "")), bool(form.get("despite_children")))
 
 
 def _first_choice(code: str) -> dict[str, str]:

@@ -105,6 +105,14 @@ class TicketCore:
         item = definitions().lists[ListName.TYPE].get(self.request_type_id)
         return item.name if item else ""
 
+    def open_children(self) -> int:
+        """How many of its children are not finished; see `Tied`."""
+        raise NotImplementedError
+
+    def children_text(self) -> str:
+        """The same in words; see `Tied`."""
+        raise NotImplementedError
+
     @contextmanager
     def changing(self, by: Actor, fact: Fact | None = None) -> Iterator[None]:
         """Change columns inside the block; afterwards place, counters, event and live topics follow by themselves.

@@ -24,7 +24,7 @@ from helpdesk import clock
 from helpdesk.db import db
 from helpdesk.errors import Conflict, Refused
 from helpdesk.models.event import StateChanged, StateKept
-from helpdesk.models.field_values import check_complete
+from helpdesk.models.field_values import check_complete, missing_on_close
 from helpdesk.models.ticket.core import Actor, TicketCore
 from helpdesk.models.ticket.states import CLOSING, KIND, MOVES, Kind, State
 from helpdesk.models.unread import bring_back_unread
@@ -53,16 +53,36 @@ class Stateful(TicketCore):
         self._move_to(State.OPEN, by, cause=cause)
         return True
 
-    def finish(self, by: Actor, state: State, reason: str | None = None) -> None:
+    def finish(self, by: Actor, state: State, reason: str | None = None, despite_children: bool = False) -> None:
         """Close the ticket as solved, unsolved or spam, with an optional reason in words.
 
-        Raises Refused while a field is empty that closing requires; spam needs none.
+        Raises what `check_finish` raises.
+        """
+        self.check_finish(state, despite_children)
+        self._move_to(state, by, reason=reason)
+
+    def check_finish(self, state: State, despite_children: bool = False) -> None:
+        """The one place that says what finishing waits for, whoever asks and by whatever way. Spam waits for nothing.
+
+        Raises Refused while a field is empty that closing requires (`details["fields"]`), and while child tickets are
+        open (`details["children"]`, how many) unless the caller says that this one is finished anyway.
         """
         if state not in CLOSING:
             raise Refused(_("A ticket is closed as solved, unsolved or spam."))
-        if state != State.SPAM:
-            check_complete(self.queue_id, self.fields)
-        self._move_to(state, by, reason=reason)
+        if state == State.SPAM:
+            return
+        check_complete(self.queue_id, self.fields)
+        if not despite_children and (count := self.open_children()):
+            what = _("Finish those first, or tick that this one is finished anyway.")
+            raise Refused(f"{self.children_text()} {what}", children=count)
+
+    def why_not_finish(self, state: State, despite_children: bool = False) -> str:
+        """What `check_finish` would refuse, as a clause without a full stop for a list of reasons; "" for nothing."""
+        if state == State.SPAM:
+            return ""
+        if missing := missing_on_close(self.queue_id, self.fields):
+            return _("“%(field)s” is empty, and closing requires it", field=missing[0].label)
+        return "" if despite_children else self.children_text().rstrip(".")
 
     def reopen(self, by: Actor, cause: str) -> None:
         """Open a finished ticket again: the queue's follow-up policy, or a person who undoes the closing."""
