@@ -20,8 +20,9 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from helpdesk import live
+from helpdesk import live, live_writers
 from helpdesk.live_figures import FigureReader, Figures
+from helpdesk.live_writers import Writers
 from helpdesk.models.availability import note_presence
 from helpdesk.models.session import UserSession
 from helpdesk.queries.live import Topics, allowed_by_user, stored_versions
@@ -59,6 +60,7 @@ class Stream:
         self.stored: dict[str, int] | None = None  # versions from PostgreSQL that were not told yet
         self._untold: dict[str, Change] = {}
         self._figures: Figures = {}
+        self._writers: dict[int, Writers] = {}
         self._stirred = threading.Event()
 
     def tell(self, topic: str, version: int, about: live.About = None) -> None:
@@ -80,6 +82,17 @@ class Stream:
         """The figures that were not told yet."""
         told, self._figures = self._figures, {}
         return told
+
+    def tell_writers(self, writers: Writers) -> None:
+        """Note who writes on a ticket; that they still do is told with whatever comes next."""
+        self._writers[writers.ticket_id] = writers
+        if writers.is_news:
+            self._stirred.set()
+
+    def writers(self) -> list[Writers]:
+        """Who writes where, as far as it was not told yet."""
+        told, self._writers = self._writers, {}
+        return list(told.values())
 
     def stir(self) -> None:
         """Let the stream look around now."""
@@ -154,6 +167,12 @@ class Hub:
         for stream, topic in told:
             stream.tell_figures({topic: figures[topic]})
 
+    def _spread_writers(self, writers: Writers) -> None:
+        with self._lock:
+            told = list(self._followers.get(f"queue:{writers.queue_id}", ()))
+        for stream in told:
+            stream.tell_writers(writers)
+
     def _all(self) -> list[Stream]:
         with self._lock:
             return list(self._streams)
@@ -177,7 +196,7 @@ class Hub:
             decode_responses=True, socket_connect_timeout=1, socket_timeout=5, health_check_interval=10
         )
         with connection, connection.pubsub(ignore_subscribe_messages=True) as subscription:  # type: ignore[no-untyped-call]  # redis-py's own
-            subscription.subscribe(live.CHANNEL)
+            subscription.subscribe(live.CHANNEL, live_writers.CHANNEL)
             subscription.get_message(timeout=1)
             if not self.connected:
                 self.connected = True
@@ -186,7 +205,11 @@ class Hub:
                     stream.stir()
             while not self.ending:
                 message = subscription.get_message(timeout=NOTICE_SECONDS)
-                if message is not None and message["type"] == "message":
+                if message is None or message["type"] != "message":
+                    continue
+                if message["channel"] == live_writers.CHANNEL:
+                    self._spread_writers(live_writers.heard(message["data"]))
+                else:
                     self._spread(json.loads(message["data"]))
 
     def _watch(self, app: Flask) -> None:
@@ -260,6 +283,9 @@ def events(app: Flask, stream: Stream, topics: Topics) -> Iterator[str]:
             figures = {topic: those for topic, those in stream.figures().items() if topic in stream.topics}
             if figures:
                 yield _said("figures", figures)
+            writers = [one for one in stream.writers() if f"queue:{one.queue_id}" in stream.topics]
+            if writers:
+                yield _said("writers", {str(one.ticket_id): one.but(stream.user_id) for one in writers})
         yield f"retry: {_retry_ms()}\n\n"
     finally:
         hub.leave(stream)

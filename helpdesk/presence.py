@@ -14,8 +14,9 @@ from typing import Any
 import redis
 import structlog
 
-from helpdesk import live
+from helpdesk import live, live_writers
 from helpdesk.config import settings
+from helpdesk.live_writers import Writers
 from helpdesk.models.user import User
 
 log = structlog.get_logger(__name__)
@@ -52,10 +53,11 @@ def topic(ticket_id: int) -> str:
     return f"viewers:{ticket_id}"
 
 
-def note(ticket_id: int, user: User, tab: str, doing: Doing | None) -> list[Here]:
+def note(ticket_id: int, user: User, tab: str, doing: Doing | None, queue_id: int | None = None) -> list[Here]:
     """One page of `user` says what they do on the ticket; None: it was closed. Returns everybody who is there now.
 
-    Tells the others only what changed for them. Without Redis nobody is there.
+    Tells the others only what changed for them; those who follow the ticket's queue hear who writes to the customer.
+    Without Redis nobody is there.
     """
     key, field, now = _key(ticket_id), f"{user.id}.{tab[:MOST_TAB]}", time.time()
     try:
@@ -77,6 +79,8 @@ def note(ticket_id: int, user: User, tab: str, doing: Doing | None) -> list[Here
     here = _people(after, now)
     if _people(before, now) != here or gone - {field}:
         live.publish({topic(ticket_id): None})
+    if queue_id is not None:
+        _tell_lists(queue_id, ticket_id, _people(before, now), here, is_beat=doing == Doing.REPLY)
     return here
 
 
@@ -110,6 +114,13 @@ def replying(ticket_ids: Collection[int], but: User) -> dict[int, list[str]]:
         for id_, here in who(ticket_ids).items()
     }
     return {ticket_id: found for ticket_id, found in names.items() if found}
+
+
+def _tell_lists(queue_id: int, ticket_id: int, before: list[Here], here: list[Here], is_beat: bool) -> None:
+    writers = {one.user_id: one.name for one in here if one.doing == Doing.REPLY}
+    is_news = writers != {one.user_id: one.name for one in before if one.doing == Doing.REPLY}
+    if is_news or is_beat:
+        live_writers.publish(Writers(queue_id, ticket_id, writers, is_news))
 
 
 def _store() -> Any:

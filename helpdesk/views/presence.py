@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from helpdesk import permissions, presence
 from helpdesk.auth import me
+from helpdesk.connections import reads_only
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
 from helpdesk.models import Ticket
@@ -25,29 +26,31 @@ MOST_REMEMBERED = 20_000
 MOST_NAMES = 3
 GONE = "gone"
 
-_may_see: dict[tuple[int, int], float] = {}
+_seen: dict[tuple[int, int], tuple[float, int]] = {}  # when, and the queue in which the ticket is
 
 
 @pages.get("/tickets/<int:ticket_id>/presence")
 @login_required
+@reads_only
 def show(ticket_id: int) -> ResponseReturnValue:
     """Who else is on the ticket, as a fragment."""
-    _check(ticket_id)
+    _queue_of(ticket_id)
     return _lines(presence.on(ticket_id))
 
 
 @pages.post("/tickets/<int:ticket_id>/presence")
 @login_required
+@reads_only
 def save(ticket_id: int) -> ResponseReturnValue:
     """Say what I do there: `doing` is reply, note, viewing, away or gone, `tab` tells my pages apart. Answers as GET.
 
     Writes nothing to the database.
     """
-    _check(ticket_id)
+    queue_id = _queue_of(ticket_id)
     said, tab = request.form.get("doing", ""), request.form.get("tab", "")
     if said not in {GONE, *Doing} or not re.fullmatch(r"[0-9a-z]{1,24}", tab):
         raise Refused(_("The page said something that the helpdesk does not understand."))
-    return _lines(presence.note(ticket_id, me(), tab, None if said == GONE else Doing(said)))
+    return _lines(presence.note(ticket_id, me(), tab, None if said == GONE else Doing(said), queue_id))
 
 
 def sentences(here: Sequence[Here], user_id: int) -> list[dict[str, str]]:
@@ -107,14 +110,16 @@ def _lines(here: Sequence[Here]) -> str:
     return template.render(lines=sentences(here, me().id))
 
 
-def _check(ticket_id: int) -> None:
-    """Raises NotFound where I may not see the ticket; asks the database at most every ten seconds."""
+def _queue_of(ticket_id: int) -> int:
+    """The queue of a ticket that I may see; asks the database at most every ten seconds. Raises NotFound."""
     key, now = (me().id, ticket_id), time.monotonic()
-    if now - _may_see.get(key, -ACCESS_SECONDS) < ACCESS_SECONDS:
-        return
-    seen = select(Ticket.id).where(Ticket.id == ticket_id, permissions.visible(me()))
-    if db.session.scalar(seen) is None:
+    at, queue_id = _seen.get(key, (-ACCESS_SECONDS, 0))
+    if now - at < ACCESS_SECONDS:
+        return queue_id
+    found = db.session.scalar(select(Ticket.queue_id).where(Ticket.id == ticket_id, permissions.visible(me())))
+    if found is None:
         raise NotFound(_("There is no such ticket."))
-    if len(_may_see) >= MOST_REMEMBERED:
-        _may_see.clear()
-    _may_see[key] = now
+    if len(_seen) >= MOST_REMEMBERED:
+        _seen.clear()
+    _seen[key] = (now, found)
+    return found

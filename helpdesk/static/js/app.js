@@ -27,6 +27,7 @@ import "./mentions.js";
 import "./notices.js";
 import "./handled.js";
 import "./list.js";
+import "./writers.js";
 import "./list_scope.js";
 import "./list_head.js";
 import "./choose.js";

@@ -94,7 +94,7 @@ function hear(name, data) {
   lastContact = Date.now();
   lostSince = 0;
   showBanner();
-  if (name === "figures") return void document.dispatchEvent(new CustomEvent("live:figures", { detail: data }));
+  if (name === "figures" || name === "writers") return void document.dispatchEvent(new CustomEvent(`live:${name}`, { detail: data }));
   const wanted = wantedTopics();
   if (name === "versions") for (const [topic, version] of Object.entries(data)) noteVersion(topic, version, wanted);
   else if (wanted.has(data.topic)) {

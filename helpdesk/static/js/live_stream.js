@@ -7,7 +7,7 @@ const RETRY_MS = [2_000, 5_000, 10_000, 30_000];
 
 /**
  * Follow the stream at `url`. `topics()` gives the topics that this tab wants now; `hear(name, data)` gets each event
- * ("change", "versions", "figures") parsed, and "lost" when the connection broke. Returns a function to call when topics change.
+ * ("change", "versions", "figures", "writers") parsed, and "lost" when the connection broke. Returns a function to call when topics change.
  */
 export function follow(url, topics, hear) {
   const me = Math.random().toString(36).slice(2);
@@ -32,7 +32,7 @@ export function follow(url, topics, hear) {
     asked = wanted();
     const query = new URLSearchParams([...asked].sort().map((topic) => ["topic", topic]));
     source = new EventSource(`${url}?${query}`);
-    for (const name of ["change", "versions", "figures"]) {
+    for (const name of ["change", "versions", "figures", "writers"]) {
       source.addEventListener(name, (event) => {
         failures = 0;
         tell(name, JSON.parse(event.data));
