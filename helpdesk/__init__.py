@@ -23,6 +23,7 @@ def create_app(config: "Settings | None" = None) -> "Flask":
     from helpdesk.config import settings
     from helpdesk.db import db
     from helpdesk.keyring import keyring
+    from helpdesk.turns import Turns
 
     config = config or settings()
     logs.configure(config.log_level)
@@ -42,6 +43,7 @@ def create_app(config: "Settings | None" = None) -> "Flask":
     if config.trusted_proxies:
         hops = config.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    app.wsgi_app = Turns(app.wsgi_app)  # type: ignore[method-assign]
     db.init_app(app)
     models.configure()
     bodies.init_app(app)
@@ -64,7 +66,6 @@ def engine_options() -> dict[str, object]:
         "pool_size": 10,
         "max_overflow": 10,
         "pool_timeout": 10,
-        "pool_pre_ping": True,
         "hide_parameters": True,  # what people wrote, and hashes, stay out of logs and of the reasons of failed input
         "connect_args": {"connect_timeout": 5, "options": options + " -c timezone=UTC"},
     }

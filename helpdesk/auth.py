@@ -25,6 +25,7 @@ from helpdesk.api.problems import is_api
 from helpdesk.browsers import browser_name
 from helpdesk.clock import SQL_NOW
 from helpdesk.config import settings
+from helpdesk.connections import begin_reading
 from helpdesk.csrf import bind_token
 from helpdesk.db import db
 from helpdesk.errors import Forbidden
@@ -76,6 +77,7 @@ def prepare() -> ResponseReturnValue | None:
     """Bind this request's CSRF token to the session, and lead to what cannot wait: a password, a second step."""
     if request.endpoint in {None, "static"}:
         return None
+    begin_reading()
     current_user.is_authenticated  # noqa: B018 - looks the session up
     row = half_session()
     if row is not None:

@@ -9,6 +9,7 @@ from flask_login import current_user, login_required
 
 from helpdesk import auth, clock, handled
 from helpdesk.auth import administrators_only, local_path, me
+from helpdesk.connections import reads_only
 from helpdesk.models import Customer, Handling
 from helpdesk.models.handling import RunState
 from helpdesk.queries.customers import get_customer
@@ -32,6 +33,7 @@ def handled_context(customer_id: int, topics: str) -> dict[str, Any]:
 
 @pages.get("/customers/<int:customer_id>/handling")
 @login_required
+@reads_only
 def show(customer_id: int) -> ResponseReturnValue:
     """The button that marks the customer's messages as handled, with how many there are, as a fragment."""
     customer = get_customer(customer_id).as_merged()

@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 
 from helpdesk import clock, permissions, words
+from helpdesk.connections import reads_only
 from helpdesk.queries.counters import QueueFigures, of_several_projects, queue_figures
 from helpdesk.queries.lists import View, owned_by
 from helpdesk.shell import url_if
@@ -16,6 +17,7 @@ pages = Blueprint("queues", __name__)
 
 @pages.get("/queues")
 @login_required
+@reads_only
 def index() -> ResponseReturnValue:
     """My queues with who waits, and my own tickets beside them."""
     return render_template("queues/index.html", **_tiles(), **shown_context(make_list(MINE)))
@@ -23,6 +25,7 @@ def index() -> ResponseReturnValue:
 
 @pages.get("/queues/tiles")
 @login_required
+@reads_only
 def tiles() -> ResponseReturnValue:
     """The queues with their figures, as a fragment."""
     return render_template("queues/_tiles.html", **_tiles())
@@ -30,6 +33,7 @@ def tiles() -> ResponseReturnValue:
 
 @pages.get("/queues/mine")
 @login_required
+@reads_only
 def mine() -> ResponseReturnValue:
     """My own tickets, as a fragment."""
     return render_template("queues/_list.html", **make_list(MINE).context)
@@ -37,6 +41,7 @@ def mine() -> ResponseReturnValue:
 
 @pages.get("/queues/<int:queue_id>")
 @login_required
+@reads_only
 def show(queue_id: int) -> ResponseReturnValue:
     """One queue: its line, or its tickets in work, paused, finished; and who is next where nothing is open."""
     clock.hold()  # one page shows one moment, and asks for it once

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from helpdesk import clock, permissions
 from helpdesk.colleagues import absences_of
+from helpdesk.connections import reads_only
 from helpdesk.db import db
 from helpdesk.errors import NotFound
 from helpdesk.history import tell
@@ -56,6 +57,7 @@ def by_number(number: str) -> ResponseReturnValue:
 
 @pages.get("/tickets/<int:ticket_id>")
 @login_required
+@reads_only
 def show(ticket_id: int) -> ResponseReturnValue:
     """The whole page of a ticket."""
     clock.hold()  # one page shows one moment, and asks for it once
@@ -65,6 +67,7 @@ def show(ticket_id: int) -> ResponseReturnValue:
 
 @pages.get("/tickets/<int:ticket_id>/thread")
 @login_required
+@reads_only
 def thread(ticket_id: int) -> ResponseReturnValue:
     """The conversation, as a fragment."""
     ticket = read(ticket_id)
@@ -73,6 +76,7 @@ def thread(ticket_id: int) -> ResponseReturnValue:
 
 @pages.get("/tickets/<int:ticket_id>/thread/page")
 @login_required
+@reads_only
 def thread_page(ticket_id: int) -> ResponseReturnValue:
     """More of the conversation, as list items: those `before` a message, those `after` one, or those `around` one.
 
@@ -94,6 +98,7 @@ def thread_page(ticket_id: int) -> ResponseReturnValue:
 
 @pages.get("/tickets/<int:ticket_id>/bar")
 @login_required
+@reads_only
 def bar(ticket_id: int) -> ResponseReturnValue:
     """The bar above the conversation, as a fragment."""
     ticket = read(ticket_id)
@@ -102,6 +107,7 @@ def bar(ticket_id: int) -> ResponseReturnValue:
 
 @pages.get("/tickets/<int:ticket_id>/card")
 @login_required
+@reads_only
 def card(ticket_id: int) -> ResponseReturnValue:
     """The card beside the conversation, as a fragment."""
     ticket = read(ticket_id)
@@ -110,6 +116,7 @@ def card(ticket_id: int) -> ResponseReturnValue:
 
 @pages.get("/tickets/<int:ticket_id>/history")
 @login_required
+@reads_only
 def history(ticket_id: int) -> ResponseReturnValue:
     """The ticket's complete history, newest first, by pages; for the card its latest lines alone."""
     ticket = permissions.get_ticket(current_user, ticket_id)
