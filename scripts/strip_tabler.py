@@ -15,6 +15,8 @@ WHOLE = ROOT / "helpdesk/static/vendor/tabler/tabler.min.css"
 USED = ROOT / "helpdesk/static/css/tabler.css"
 HEAD = "/* Made by scripts/strip_tabler.py from vendor/tabler/tabler.min.css (MIT, see its LICENSE). */\n"
 NAME = re.compile(r"\.(-?[_a-zA-Z][\w-]*)|\[(data-[\w-]+)")
+# A sibling rule for any element at all makes the browser style a whole page anew with each element that comes or goes.
+REWORDED = {"legend+*": "fieldset>:nth-child(2)"}
 GROUPS = ("@media", "@supports", "@layer", "@container")
 
 
@@ -75,7 +77,7 @@ def strip(sheet: str, known: set[str]) -> str:
             if not head.startswith("@charset"):
                 kept.append(f"{head}{{{body}}}" if body else f"{head};")
         else:
-            named = [part for part in selectors(head) if known.issuperset(names(part))]
+            named = [REWORDED.get(part, part) for part in selectors(head) if known.issuperset(names(part))]
             if named and body:
                 kept.append(f"{','.join(named)}{{{body}}}")
     return "\n".join(kept) if kept else ""

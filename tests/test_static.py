@@ -171,3 +171,13 @@ def test_what_is_left_of_a_rule_is_whole() -> None:
     sheet = "a:is(.kept,:not(:has(:hover)) .kept),.unknown:is(.kept,p){b:c}.kept[data-unknown=x],[data-kept] p{d:e}"
     left = strip_tabler.strip(sheet, {"kept", "data-kept"})
     assert left == "a:is(.kept,:not(:has(:hover)) .kept){b:c}\n[data-kept] p{d:e}"
+
+
+@pytest.mark.parametrize("path", [*SHEETS, strip_tabler.USED], ids=name)
+def test_no_rule_makes_the_browser_style_everything_anew(path: Path) -> None:
+    """`a + *` and `a ~ *` do: with each element that comes or goes, all of the page is styled again."""
+    sheet = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
+    heads = re.findall(r"[^{}]+(?={)", sheet)
+    parts = [part for head in heads if not head.strip().startswith("@") for part in strip_tabler.selectors(head)]
+    assert parts
+    assert not [part for part in parts if re.search(r"[+~]\s*[*:][^)]*$", part)]
