@@ -199,6 +199,34 @@ def test_merge_moves_and_undo_moves_back(cast: Any, make: Any, session: Any) -> 
         undo_merge(merge, cast.bob)
 
 
+def test_a_merge_carries_own_fields_and_notes_what_was_different(cast: Any, make: Any, session: Any) -> None:
+    contract, city = make.field("text", "Договор", about="customer"), make.field("text", "Город", about="customer")
+    plan = make.field("choice", "Тариф", about="customer", options=["Малый", "Большой"])
+    vip = make.field("checkbox", "Важный", about="customer")
+    session.commit()
+    eve, other = make.customer("Ева", note="любит чай"), make.customer("Е. Иванова")
+    eve.set_fields(cast.ann, {str(contract.id): "А-1", str(plan.id): 1, str(vip.id): True})
+    own = {str(contract.id): "Б-2", str(city.id): "Львов", str(plan.id): 2, str(vip.id): True}
+    other.set_fields(cast.ann, own)
+    session.flush()
+    before = dict(eve.fields)
+
+    merge = merge_into(other, eve, cast.ann)
+    assert eve.fields == before | {str(city.id): "Львов"}
+    assert other.fields == own
+    assert eve.note == "любит чай\n\nЕ. Иванова had other values:\nДоговор: Б-2\nТариф: Большой"
+    told = session.scalars(sa.select(Event.payload).where(Event.kind == "admin.changed")).all()
+    assert (eve.id, {"Город": [None, "Львов"]}) in [(one["ref_id"], one["changes"]) for one in told]
+
+    undo_merge(merge, cast.ann)
+    assert (eve.fields, eve.note, other.fields) == (before, "любит чай", own)
+
+    again = merge_into(other, eve, cast.ann)
+    eve.set_fields(cast.ann, {str(city.id): "Одесса"})
+    undo_merge(again, cast.ann)
+    assert eve.fields == before | {str(city.id): "Одесса"}  # what somebody wrote since is theirs
+
+
 def test_merges_are_undone_from_the_last(cast: Any, make: Any) -> None:
     a, b, c = make.customer("А"), make.customer("Б"), make.customer("В")
     first = merge_into(a, b, cast.ann)

@@ -1,8 +1,10 @@
 """One person under two names: merging customers, and parting them again.
 
 A merge moves addresses, conversations and tickets to the customer who stays, and writes down which. The other one
-remains as a pointer. Undoing moves the same rows back, wherever they still are, and with them the conversations that
-began meanwhile from one of the addresses. Messages are never touched: each keeps the customer who wrote it.
+remains as a pointer. What was filled in about them in fields of one's own comes along where the other had nothing;
+what was different is written into the note. Undoing moves the same rows back, wherever they still are, and with them
+the conversations that began meanwhile from one of the addresses. Messages are never touched: each keeps the customer
+who wrote it.
 """
 
 from typing import Any
@@ -17,7 +19,9 @@ from helpdesk.db import Id, Model, Moment, Now, db
 from helpdesk.errors import Conflict, Refused
 from helpdesk.models.conversation import Conversation, Participant
 from helpdesk.models.customer import Customer, Identity
+from helpdesk.models.definitions import definitions
 from helpdesk.models.event import Event, FieldChanged, record_change
+from helpdesk.models.field_values import plain_value, show_value
 from helpdesk.models.inbound import Tally
 from helpdesk.models.ticket import Ticket
 from helpdesk.models.ticket.core import actor_columns
@@ -63,10 +67,12 @@ def merge_into(source: Customer, target: Customer, by: User) -> CustomerMerge:
         "note_before": target.note,
         "note_after": _joined_note(target, source),
         "organisation_before": target.organisation_id,
+        "fields": {key: value for key, value in source.fields.items() if key not in target.fields},
     }
     moved["tickets"] = _hand_over(moved["identities"], moved["conversations"], source, target, by)
     target.note = moved["note_after"]
     target.organisation_id = target.organisation_id or source.organisation_id
+    _fill_in(target, moved["fields"], by)
     source.merged_into_id = target.id
     merge.moved = moved
     db.session.add(merge)
@@ -96,6 +102,7 @@ def undo_merge(merge: CustomerMerge, by: User) -> Customer:
         target.note = merge.moved["note_before"]
     if merge.moved["organisation_before"] is None and target.organisation_id == source.organisation_id:
         target.organisation_id = None
+    _take_out(target, merge.moved.get("fields", {}), by)
     source.merged_into_id = None
     merge.undone_at, merge.undone_by_id = clock.now(), by.id
     _finish(source, target, by, {"parted_from": target.name})
@@ -213,8 +220,41 @@ def _hand_over(
     return [ticket.id for ticket in moved]
 
 
+def _fill_in(target: Customer, values: dict[str, Any], by: User) -> None:
+    """Give the one who stays values that they did not have."""
+    if values:
+        target.fields = target.fields | values
+        _record_fields(target, {key: (None, value) for key, value in values.items()}, by)
+
+
+def _take_out(target: Customer, values: dict[str, Any], by: User) -> None:
+    """Take values away again that a merge gave, where they still are as it gave them."""
+    going = {key: value for key, value in values.items() if target.fields.get(key) == value}
+    if going:
+        target.fields = {key: value for key, value in target.fields.items() if key not in going}
+        _record_fields(target, {key: (value, None) for key, value in going.items()}, by)
+
+
+def _record_fields(target: Customer, changes: dict[str, tuple[Any, Any]], by: User) -> None:
+    known = definitions().fields
+    told = {
+        field.label: [plain_value(field, value) for value in pair]
+        for key, pair in changes.items()
+        if (field := known.get(int(key))) is not None
+    }
+    record_change(by.id, "customer", target.id, target.name, told)
+
+
 def _joined_note(target: Customer, source: Customer) -> str:
-    return "\n\n".join(note for note in (target.note, source.note) if note)
+    """Both notes, and below them the values of `source` for which `target` has others."""
+    known = definitions().fields
+    different = [
+        f"{field.label}: {show_value(field, value)}"
+        for key, value in source.fields.items()
+        if target.fields.get(key, value) != value and (field := known.get(int(key))) is not None
+    ]
+    lines = [_("%(name)s had other values:", name=source.name), *different] if different else []
+    return "\n\n".join(part for part in (target.note, source.note, "\n".join(lines)) if part)
 
 
 def _finish(source: Customer, target: Customer, by: User, changes: dict[str, Any]) -> None:
