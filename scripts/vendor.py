@@ -55,7 +55,8 @@ MACROS = """\
 {#- icon(name, class): its shape drawn where it stands. One path for each: a page holds hundreds of icons, and the
 browser styles every element of them, of those behind a <use> too. -#}
 {%- macro icon(name, class='') -%}
-<svg class="icon{{ " " ~ class if class }}" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d="{{ shapes[name] }}"/></svg>
+<svg class="icon{{ " " ~ class if class }}" viewBox="0 0 24 24"
+aria-hidden="true" focusable="false"><path d="{{ shapes[name] }}"/></svg>
 {%- endmacro -%}
 """
 
