@@ -6,6 +6,7 @@ A test with several connections (races, processes) takes `committed`: everything
 
 import os
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,6 +21,9 @@ SCRATCH.chmod(0o711)  # as root the engines run as another account, which must b
 os.environ["HELPDESK_DATA"] = str(SCRATCH / "data")
 os.environ["UNDO_SECONDS"] = "0"
 os.environ.pop("BASE_URL", None)
+# Hundreds of processes start here, and each would compile the whole program anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session")
