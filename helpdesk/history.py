@@ -189,6 +189,9 @@ def _rule(payload: Payload, names: Names) -> str:
         did.append(_("tags %(tags)s", tags=", ".join(payload["tags"])))
     if payload.get("request_type"):
         did.append(_("type %(type)s", type=payload["request_type"]))
+    did += [f"{label}: {value}" for label, value in payload.get("fields") or []]
+    if payload.get("fields_refused"):
+        did.append(_("not set: %(fields)s", fields=", ".join(payload["fields_refused"])))
     if payload.get("no_acknowledgement"):
         did.append(_("no acknowledgement"))
     if fate := payload.get("fate"):

@@ -22,6 +22,7 @@ MOST_RULE_VALUES = 100  # of all conditions of a rule
 LONGEST_VALUE = 300
 LONGEST_NAME = 100
 MOST_RULE_TAGS = 10
+MOST_RULE_FIELDS = 20
 
 
 class Feature(StrEnum):
@@ -122,11 +123,14 @@ class Condition(BaseModel):
 Fate = Literal["spam", "trusted", "drop"]
 Tag = Annotated[str, AfterValidator(lambda value: _trimmed(value).lower()), Field(min_length=1, max_length=50)]
 
+FieldKey = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,17}$")]
+
 
 class Actions(BaseModel):
     """What happens to a mail that meets all conditions; what is not said is left to later rules and to the channel.
 
     `fate`: file it as spam, trust it (neither a mark, nor a block, nor a flood makes it spam), or leave it out.
+    `fields`: id of a ticket's own field as text to its value as stored, see `helpdesk.models.field_values`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -135,6 +139,7 @@ class Actions(BaseModel):
     priority: int | None = None
     tags: Annotated[tuple[Tag, ...], Field(max_length=MOST_RULE_TAGS)] = ()
     request_type: Annotated[str, AfterValidator(_trimmed), Field(max_length=100)] = ""
+    fields: Annotated[dict[FieldKey, Any], Field(max_length=MOST_RULE_FIELDS)] = {}
     no_acknowledgement: bool = False
     fate: Fate | None = None
 

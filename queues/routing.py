@@ -7,6 +7,7 @@ is still open. Nothing here knows the database.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from helpdesk.models.ticket.states import Priority
 from helpdesk.rules import Actions, Condition, Fate, Feature, LiveRule, fold
@@ -56,6 +57,7 @@ class Fired:
     priority: int | None = None
     tags: tuple[str, ...] = ()
     request_type: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
     no_acknowledgement: bool = False
     fate: Fate | None = None
 
@@ -68,6 +70,7 @@ class Route:
     priority: int = Priority.NORMAL
     tags: tuple[str, ...] = ()
     request_type: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
     acknowledge: bool = True
     spam: SpamCause | None = None
     dropped_by: str | None = None
@@ -103,6 +106,7 @@ def route(
         priority=next((one.priority for one in fired if one.priority), None) or Priority.NORMAL,
         tags=tuple(tag for one in fired for tag in one.tags),
         request_type=next((one.request_type for one in fired if one.request_type), ""),
+        fields=dict(item for one in fired for item in one.fields.items()),
         acknowledge=not any(one.no_acknowledgement for one in fired),
         spam=None if dropping else _spam(fate, mail, files_marked_spam),
         dropped_by=fired[-1].name if dropping else None,
@@ -116,6 +120,7 @@ def _fire(rule: LiveRule, before: Sequence[Fired], open_queues: Collection[int])
     wants_queue = actions.queue_id is not None and not any(one.queue_id for one in before)
     usable = actions.queue_id in open_queues
     tagged = {tag for one in before for tag in one.tags}
+    filled = {key for one in before for key in one.fields}
     return Fired(
         rule_id=rule.id,
         name=rule.name,
@@ -124,6 +129,7 @@ def _fire(rule: LiveRule, before: Sequence[Fired], open_queues: Collection[int])
         priority=None if any(one.priority for one in before) else actions.priority,
         tags=tuple(tag for tag in dict.fromkeys(actions.tags) if tag not in tagged),
         request_type="" if any(one.request_type for one in before) else actions.request_type,
+        fields={key: value for key, value in actions.fields.items() if key not in filled},
         no_acknowledgement=actions.no_acknowledgement and not any(one.no_acknowledgement for one in before),
         fate=None if any(one.fate for one in before) else actions.fate,
     )

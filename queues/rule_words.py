@@ -1,11 +1,14 @@
 """Rules on the way in, in words: what conditions look at, and what is done."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from helpdesk import words
+from helpdesk.models.definitions import definitions
+from helpdesk.models.field_values import show_value
 from helpdesk.rules import Actions, Condition, Feature
 from queues.routing import Route
 
@@ -69,11 +72,19 @@ def actions(what: Actions, queues: Mapping[int, str]) -> list[str]:
         said.append(_("tags %(tags)s", tags=", ".join(what.tags)))
     if what.request_type:
         said.append(_("type %(type)s", type=what.request_type))
+    said += own_fields(what.fields)
     if what.no_acknowledgement:
         said.append(_("no acknowledgement"))
     if what.fate is not None:
         said.append({"spam": _("spam"), "trusted": _("never spam"), "drop": _("left out")}[what.fate])
     return said
+
+
+def own_fields(values: Mapping[str, Any]) -> list[str]:
+    """Values of own fields in words, those of fields that are gone left out."""
+    known = definitions().fields
+    found = [(known.get(int(key)), value) for key, value in values.items()]
+    return [f"{field.label}: {show_value(field, value)}" for field, value in found if field is not None]
 
 
 def outcome(where: Route, queues: Mapping[int, str]) -> str:
@@ -88,6 +99,7 @@ def outcome(where: Route, queues: Mapping[int, str]) -> str:
     said += [f"#{tag}" for tag in where.tags]
     if where.request_type:
         said.append(where.request_type)
+    said += own_fields(where.fields)
     if not where.acknowledge:
         said.append(_("no acknowledgement"))
     return ", ".join(said)

@@ -199,4 +199,5 @@ def _outcome(where: Route) -> tuple[object, ...]:
     """What becomes of the mail, whichever rules say so."""
     if where.dropped_by is not None:
         return ("dropped",)
-    return (where.queue_id, where.priority, frozenset(where.tags), where.request_type, where.acknowledge, where.spam)
+    said = (where.queue_id, where.priority, frozenset(where.tags), where.request_type, where.acknowledge, where.spam)
+    return (*said, where.fields)

@@ -65,7 +65,7 @@ class WayIn:
     def settle(self, ticket: Ticket, where: Route) -> None:
         """Let the rules that fired do their work on the ticket that was just opened, and file spam away."""
         for fired in where.fired:
-            ticket.follow_rule(_fact(fired))
+            ticket.follow_rule(_fact(fired), fired.fields)
         _count_rules(where)
         if where.spam is not None:
             ticket.file_as_spam(None, where.spam)

@@ -159,6 +159,14 @@ def test_going_on_lets_later_rules_add_what_is_open() -> None:
     assert where.fired[1].tags == ("vip",)
 
 
+def test_own_fields_add_up_and_the_first_to_name_one_decides() -> None:
+    first = LiveRule(1, "один", (), Actions(fields={"3": "А", "4": True}), go_on=True)
+    second = LiveRule(2, "два", (), Actions(fields={"3": "Б", "5": 7}))
+    where = route(MailFacts(), [first, second], 1, {1})
+    assert where.fields == {"3": "А", "4": True, "5": 7}
+    assert [one.fields for one in where.fired] == [{"3": "А", "4": True}, {"5": 7}]
+
+
 def test_a_queue_that_cannot_be_used_leaves_the_channels_own() -> None:
     where = go(rule(queue_id=CLOSED, priority=2))
     assert (where.queue_id, where.priority) == (OWN, 2)

@@ -66,6 +66,41 @@ def test_pages_show_what_was_written(dora: Client, session: Any, cast: Any) -> N
     assert "if not Sender: @shop.example, *@x.example" in index and "never spam" in index
 
 
+def test_own_fields_in_the_form(dora: Client, session: Any, cast: Any, make: Any, post: Post, lately: None) -> None:
+    plan, day = make.field("choice", "Тариф", options=["Малый", "Большой"]), make.field("date", "Срок")
+    many, tick = make.field("choices", "Темы", options=["Касса", "Склад"]), make.field("checkbox", "Срочно")
+    number, other = make.field("number", "Сумма"), make.field("text", "Чужое", queue_ids=[cast.support.id])
+    make.field("text", "Город", about="customer")
+    session.commit()
+    assert "Город" not in dora.get(f"/admin/rules/new?channel_id={cast.mailbox.id}").text
+    typed = {
+        f"field-{plan.id}": "2", f"field-{day.id}": "2026-03-31", f"field-{many.id}": ["2", "1"],
+        f"field-{tick.id}": "1", f"field-{number.id}": "12,5", f"field-{other.id}": "",
+    }  # fmt: skip
+    assert make_rule(dora, cast, queue_id="", **typed).status_code == 303
+    (rule,) = written(session)
+    own = {plan: 2, day: "2026-03-31", many: [1, 2], tick: True, number: 12.5}
+    wanted = {str(field.id): value for field, value in own.items()}
+    assert rule.actions == {"fields": wanted}
+    page = dora.get(f"/admin/rules/{rule.id}").text
+    assert 'value="2026-03-31"' in page and 'value="2" selected' in page
+    assert "Тариф: Большой" in dora.get("/admin/rules").text
+    tried = dora.post("/admin/rules/trials", data={"rule_id": rule.id, "name": "Счета", **ONE, **typed}).text
+    assert "Темы: Касса, Склад" in tried
+    # A choice that was switched off since may stay, and is not offered to other rules; what is wrong is said.
+    plan.options = [{**one, "active": one["id"] != 2} for one in plan.options]
+    session.commit()
+    again = {"name": "Счета", "queue_id": "", **ONE}
+    assert dora.post(f"/admin/rules/{rule.id}", data=again | typed).status_code == 303
+    assert "does not offer" in make_rule(dora, cast, **{f"field-{plan.id}": "2"}).text
+    wrong = dora.post(f"/admin/rules/{rule.id}", data=again | {f"field-{number.id}": "много"})
+    assert wrong.status_code == 422 and "takes a number" in wrong.text and 'value="много"' in wrong.text
+    apart = dora.post(f"/admin/rules/{rule.id}", data=again | {"queue_id": cast.billing.id, f"field-{other.id}": "х"})
+    assert apart.status_code == 422 and "no field “Чужое”" in apart.text
+    session.refresh(rule)
+    assert rule.actions == {"fields": wanted}
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from helpdesk.history import tell
 from helpdesk.models import (
     BlockedSender,
     Event,
@@ -21,6 +22,7 @@ from helpdesk.models import (
 )
 from helpdesk.models.ticket.states import Kind
 from helpdesk.queries.counters import ledgers
+from helpdesk.queries.search import find_tickets
 from queues import housekeeping, intake, mail_facts
 from queues.channels.base import Inbound
 from tests.test_intake import Post, message_of, ticket_of
@@ -82,6 +84,31 @@ def test_a_rule_sorts_and_says_so(session: Any, cast: Any, post: Post, rule: Any
     (event,) = fired(session, ticket)
     assert event["rule_id"] == row.id and event["name"] == "Счета" and event["queue_id"] == cast.billing.id
     assert met(session, f"rule:{row.id}") == 1
+
+
+def test_own_fields_are_filled_in(session: Any, cast: Any, make: Any, post: Post, rule: Any) -> None:
+    plan = make.field("choice", "Тариф", options=["Малый", "Большой"])
+    text, number = make.field("text", "Откуда"), make.field("number", "Сумма")
+    day, tick = make.field("date", "Срок"), make.field("checkbox", "Срочно")
+    many = make.field("choices", "Темы", options=["Касса", "Склад"])
+    foreign = make.field("text", "Чужое", queue_ids=[cast.billing.id])
+    gone = make.field("choice", "Старое", options=["Было"])
+    gone.options = [{**gone.options[0], "active": False}]
+    session.flush()
+    own = {plan: 2, text: "Магазин", number: 12.5, day: "2026-03-31", tick: True, many: [1, 2]}
+    named = {str(field.id): value for field, value in own.items()}
+    rule("Заказы", [subject("Заказ")], fields={**named, str(foreign.id): "х", str(gone.id): 1})
+    ticket = ticket_of(session, post(subject="Заказ 7"))
+    assert ticket.fields == named
+    (said,) = fired(session, ticket)
+    assert sorted(map(tuple, said["fields"])) == [
+        ("Откуда", "Магазин"), ("Срок", "2026-03-31"), ("Срочно", "✓"), ("Сумма", "12.5"), ("Тариф", "Большой"),
+        ("Темы", "Касса, Склад"),
+    ]  # fmt: skip
+    assert said["fields_refused"] == ["Чужое", "Старое"]
+    told = [line["text"] for line in tell(session.scalars(select(Event).where(Event.ticket_id == ticket.id)))]
+    assert any("Тариф: Большой" in line and "not set: Чужое, Старое" in line for line in told)
+    assert [hit.row.id for hit in find_tickets(cast.ann, "Магазин").hits] == [ticket.id]
 
 
 def test_drafts_do_nothing(session: Any, cast: Any, post: Post, rule: Any) -> None:

@@ -281,7 +281,8 @@ class RuleFired(Fact, kind="ticket.rule"):
     """A rule on the way in fired on the message that opened the ticket; what it did, where it did something.
 
     `queue_refused` is a queue that the rule names but that cannot be used: closed, gone, or of another project. `fate`
-    is spam or trusted, or drop where the mail was kept because it belongs to a ticket.
+    is spam or trusted, or drop where the mail was kept because it belongs to a ticket. `fields` are pairs of label and
+    value in words, `fields_refused` labels of those that could not be filled in.
     """
 
     rule_id: int
@@ -293,6 +294,8 @@ class RuleFired(Fact, kind="ticket.rule"):
     request_type: str | None = None
     no_acknowledgement: bool | None = None
     fate: str | None = None
+    fields: list[list[str]] | None = None
+    fields_refused: list[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """The form of a rule: rows of conditions as people type them, and back. It works without scripts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from typing import Any
 
 from flask_babel import gettext as _
 from pydantic import ValidationError
@@ -9,8 +11,21 @@ from sqlalchemy import func, select
 from werkzeug.datastructures import MultiDict
 
 from helpdesk.db import db
+from helpdesk.errors import Refused
+from helpdesk.fact_changes import OWN
 from helpdesk.models import Organisation, Rule
-from helpdesk.rules import BARE, MOST_CONDITIONS, MOST_RULE_VALUES, Actions, Condition, Feature
+from helpdesk.models.definitions import FieldDefinition, definitions
+from helpdesk.models.field_values import read_value
+from helpdesk.models.fields import About, FieldKind
+from helpdesk.rules import (
+    BARE,
+    MOST_CONDITIONS,
+    MOST_RULE_FIELDS,
+    MOST_RULE_VALUES,
+    Actions,
+    Condition,
+    Feature,
+)
 from queues import rule_words
 
 BLANK_ROWS = 3
@@ -31,15 +46,16 @@ class RuleForm:
     """What the form holds, right or wrong, with what is wrong."""
 
     name: str = ""
-    lines: list[Line] = field(default_factory=list)
+    lines: list[Line] = dataclass_field(default_factory=list)
     queue_id: int | None = None
     priority: int | None = None
     tags: str = ""
     request_type: str = ""
+    fields: dict[str, Any] = dataclass_field(default_factory=dict)
     no_acknowledgement: bool = False
     fate: str = ""
     go_on: bool = False
-    faults: list[str] = field(default_factory=list)
+    faults: list[str] = dataclass_field(default_factory=list)
     conditions: tuple[Condition, ...] = ()
     actions: Actions | None = None
 
@@ -69,12 +85,17 @@ def from_rule(rule: Rule) -> RuleForm:
     if actions is not None:
         form.queue_id, form.priority = actions.queue_id, actions.priority
         form.tags, form.request_type = ", ".join(actions.tags), actions.request_type
+        form.fields = dict(actions.fields)
         form.no_acknowledgement, form.fate = actions.no_acknowledgement, actions.fate or ""
     return form
 
 
-def from_request(sent: "MultiDict[str, str]", queue_ids: Sequence[int]) -> RuleForm:
-    """The form as it was sent, read and checked. `queue_ids` may be chosen."""
+def from_request(
+    sent: "MultiDict[str, str]", queue_ids: Sequence[int], before: Mapping[str, Any] | None = None
+) -> RuleForm:
+    """The form as it was sent, read and checked. `queue_ids` may be chosen; `before` are own fields that the rule has
+    set so far, which it may go on setting though they are switched off.
+    """
     rows = list(zip(sent.getlist("test"), sent.getlist("negated"), sent.getlist("value"), strict=False))
     lines = [
         Line(test, negated == "1", value.strip()[:4000])
@@ -99,6 +120,7 @@ def from_request(sent: "MultiDict[str, str]", queue_ids: Sequence[int]) -> RuleF
     form.conditions = tuple(filter(None, [_condition(line) for line in lines]))
     if sum(len(one.values) for one in form.conditions) > MOST_RULE_VALUES:
         form.faults.append(_("A rule looks for at most %(count)s things. Write two rules.", count=MOST_RULE_VALUES))
+    _read_fields(form, sent, before or {})
     if form.queue_id is not None and form.queue_id not in queue_ids:
         form.faults.append(_("Choose an open queue of this project."))
     else:
@@ -139,6 +161,7 @@ def _actions(form: RuleForm) -> Actions | None:
         "priority": form.priority,
         "tags": _split(form.tags),
         "request_type": form.request_type,
+        "fields": form.fields,
         "no_acknowledgement": form.no_acknowledgement,
         "fate": form.fate or None,
     }
@@ -150,9 +173,34 @@ def _actions(form: RuleForm) -> Actions | None:
             form.faults.append(_("A rule gives at most 10 tags of up to 50 characters."))
         elif "request_type" in wrong:
             form.faults.append(_("The type has up to 100 characters."))
+        elif "fields" in wrong:
+            form.faults.append(_("A rule fills in at most %(count)s fields.", count=MOST_RULE_FIELDS))
         else:
             form.faults.append(_("Say what the rule should do: at least one thing."))
         return None
+
+
+def offered_fields(used: Mapping[str, Any]) -> list[FieldDefinition]:
+    """The ticket's own fields that a rule may fill in: those that are on, and those that it fills in already."""
+    known = definitions().fields.values()
+    return [one for one in known if one.about == About.TICKET and (one.active or one.key in used)]
+
+
+def _read_fields(form: RuleForm, sent: "MultiDict[str, str]", before: Mapping[str, Any]) -> None:
+    """What is empty is left to whoever works on the ticket. What was typed wrong stays in the form with its fault."""
+    for field in offered_fields(before):
+        name = f"{OWN}{field.key}"
+        typed = sent.getlist(name) if field.kind == FieldKind.CHOICES else sent.get(name, "")
+        try:
+            value = read_value(field, typed, before.get(field.key))
+        except Refused as refusal:
+            form.faults.append(refusal.message)
+            value = typed
+        if value is None:
+            continue
+        form.fields[field.key] = value
+        if form.queue_id is not None and field.queue_ids and form.queue_id not in field.queue_ids:
+            form.faults.append(_("Tickets of that queue have no field “%(field)s”.", field=field.label))
 
 
 def _split(text: str) -> list[str]:

@@ -16,6 +16,7 @@ from helpdesk.models import Channel, Project, Queue, Rule, Tally
 from helpdesk.models.channel import CONNECTED
 from helpdesk.models.definitions import definitions
 from helpdesk.rules import Actions, Condition
+from helpdesk.views.fact_shapes import own_field
 from queues import rule_words, trial
 from queues.views import rule_form
 from queues.views.rule_form import RuleForm
@@ -86,7 +87,7 @@ def try_out() -> ResponseReturnValue:
         rule = _rule(rule_id)
     else:
         rule = _fresh(request.form.get("project_id", type=int), request.form.get("channel_id", type=int))
-    form = rule_form.from_request(request.form, [queue.id for queue in _queues(rule)])
+    form = _form(rule)
     if not form.valid or form.actions is None:
         return _page(rule, form), 422
     draft = trial.Draft(rule.project_id, rule.channel_id, rule.id, form.name, form.conditions, form.actions, form.go_on)
@@ -160,8 +161,14 @@ def set_marks(channel_id: int) -> ResponseReturnValue:
     return redirect(url_for("rules.index", _anchor=f"channel-{channel_id}"), 303)
 
 
+def _form(rule: Rule) -> RuleForm:
+    """What was sent about the rule."""
+    queue_ids = [queue.id for queue in _queues(rule)]
+    return rule_form.from_request(request.form, queue_ids, rule.actions.get("fields", {}))
+
+
 def _save(rule: Rule) -> ResponseReturnValue:
-    form = rule_form.from_request(request.form, [queue.id for queue in _queues(rule)])
+    form = _form(rule)
     if not form.valid or form.actions is None:
         return _page(rule, form), 422
     try:
@@ -189,6 +196,7 @@ def _page(rule: Rule, form: RuleForm, tried: trial.Trial | None = None) -> str:
         fates=rule_words.FATES,
         queues=_queues(rule),
         request_types=definitions().type_names(),
+        own_fields=_own_fields(form),
         priorities=[(priority, words.priority_name(priority)) for priority in (1, 2, 3, 4)],
         trial=tried,
         left_out=trial.left_out(rule) if rule.id and form.fate == "drop" and tried is None else [],
@@ -196,6 +204,12 @@ def _page(rule: Rule, form: RuleForm, tried: trial.Trial | None = None) -> str:
         outcome=lambda where: rule_words.outcome(where, names),
         fault=" ".join(form.faults),
     )
+
+
+def _own_fields(form: RuleForm) -> list[dict[str, Any]]:
+    """The ticket's own fields with what the form holds; a rule need not fill in what closing requires."""
+    fields = rule_form.offered_fields(form.fields)
+    return [own_field(field, form.fields.get(field.key)) | {"wanted": False} for field in fields]
 
 
 def _sums(tried: trial.Trial, names: dict[int, str]) -> list[str]:

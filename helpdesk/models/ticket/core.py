@@ -1,6 +1,6 @@
 """The one way a ticket changes: values, place in line, counters, event and live update in a single step."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -104,6 +104,10 @@ class TicketCore:
             return ""
         item = definitions().lists[ListName.TYPE].get(self.request_type_id)
         return item.name if item else ""
+
+    def reindex(self, former: Iterable[str] | None = None) -> None:
+        """Make the ticket findable as it is now; see `Described`."""
+        raise NotImplementedError
 
     def open_children(self) -> int:
         """How many of its children are not finished; see `Tied`."""

@@ -57,10 +57,6 @@ class Fielded(TicketCore):
             self.record(by, fact)
         self.reindex()
 
-    def reindex(self, former: Iterable[str] | None = None) -> None:
-        """Make the ticket findable as it is now; see `Described`."""
-        raise NotImplementedError
-
     def _chosen(self, name: ListName, wanted: str | int | None, present: int | None) -> Item | None:
         if wanted is None or wanted == "":
             return None
