@@ -297,6 +297,7 @@ ROWS: dict[str, Row] = {
     "GET /tickets/<int:ticket_id>/bar": TICKET_SEE,
     "GET /tickets/<int:ticket_id>/card": TICKET_SEE,
     "GET /tickets/<int:ticket_id>/history": TICKET_SEE,
+    "GET /tickets/<int:ticket_id>/panes": TICKET_SEE,
     "GET /tickets/<int:ticket_id>/thread": TICKET_SEE,
     "GET /tickets/<int:ticket_id>/thread/page": TICKET_SEE,
     "GET /messages/<int:message_id>/raw": Row(Access.TICKET_SEE, absent=True),

@@ -114,6 +114,20 @@ def card(ticket_id: int) -> ResponseReturnValue:
     return render_template("tickets/_card.html", **card_context(ticket, may_work(ticket)))
 
 
+@pages.get("/tickets/<int:ticket_id>/panes")
+@login_required
+@reads_only
+def panes(ticket_id: int) -> ResponseReturnValue:
+    """Several panes of one ticket in one answer: `of` names their ids, with commas. Each also has its own address."""
+    ticket = read(ticket_id)
+    asked, works = request.args.get("of", "").split(","), may_work(ticket)
+    context: dict[str, Any] = {}
+    for name, make in PANES.items():
+        if name in asked:
+            context |= make(ticket, works)
+    return render_template("tickets/_panes.html", parts=[TEMPLATES[name] for name in PANES if name in asked], **context)
+
+
 @pages.get("/tickets/<int:ticket_id>/history")
 @login_required
 @reads_only
@@ -162,7 +176,7 @@ def page_context(ticket: Ticket) -> dict[str, Any]:
         **(later if panes_only() else card_context(ticket, works)),
         "composer": composer(ticket, newest) if permissions.may_note(current_user, ticket) else None,
         "current_id": ticket.id,
-        **handled_context(ticket.customer_id, f"ticket:{ticket.id}"),
+        **pill_context(ticket, works),
         **pane_context(default_list(ticket)),
     }
 
@@ -183,6 +197,7 @@ def bar_context(ticket: Ticket, works: bool) -> dict[str, Any]:
         "bar_url": url_for("tickets.bar", ticket_id=ticket.id),
         "bar_topics": topics,
         "bar_version": version,
+        "panes_url": panes_url(ticket),
     }
 
 
@@ -202,6 +217,7 @@ def thread_context(ticket: Ticket, works: bool) -> dict[str, Any]:
         "first_new_id": first_new,
         "thread_url": url_for("tickets.thread", ticket_id=ticket.id) if before is None else None,
         "thread_version": seen_version(ticket.id),
+        "panes_url": panes_url(ticket),
     }
     if page.older:
         earlier: dict[str, Any] = {"ticket_id": ticket.id, "before": page.messages[0].id}
@@ -255,7 +271,33 @@ def card_context(ticket: Ticket, works: bool) -> dict[str, Any]:
         "large_card_url": url_for("cards.show", customer_id=customer.id),
         "card_url": url_for("tickets.card", ticket_id=ticket.id),
         "card_version": seen_version(ticket.id),
+        "panes_url": panes_url(ticket),
     }
+
+
+def pill_context(ticket: Ticket, _works: bool) -> dict[str, Any]:
+    """What `handled/_pill.html` expects beside this ticket."""
+    return handled_context(ticket.customer_id, f"ticket:{ticket.id}") | {"panes_url": panes_url(ticket)}
+
+
+def panes_url(ticket: Ticket) -> str:
+    """Where several panes of the ticket are had at once."""
+    return url_for("tickets.panes", ticket_id=ticket.id)
+
+
+# The panes of a ticket by the ids that they have on the page, in the order in which they may overwrite each other.
+PANES = {
+    "thread": thread_context,
+    "ticket-bar": bar_context,
+    "card-body": card_context,
+    "handled": pill_context,
+}
+TEMPLATES = {
+    "thread": "tickets/_thread.html",
+    "ticket-bar": "tickets/_bar.html",
+    "card-body": "tickets/_card.html",
+    "handled": "handled/_pill.html",
+}
 
 
 def default_list(ticket: Ticket) -> str:

@@ -31,4 +31,5 @@ import "./writers.js";
 import "./list_scope.js";
 import "./list_head.js";
 import "./choose.js";
+import "./together.js";
 import "./live.js";
