@@ -1,6 +1,8 @@
 """The cast and the furniture of tests: each function makes one row, flushed, with believable defaults."""
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -36,11 +38,21 @@ class Factories:
 
     def __init__(self, session: Any) -> None:
         self.session = session
+        self._gathering = False
 
     def add(self, row: Any) -> Any:
         self.session.add(row)
-        self.session.flush()
+        if not self._gathering:
+            self.session.flush()
         return row
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is made inside is written at the end, all at once: it has no ids before."""
+        self._gathering = True
+        yield
+        self._gathering = False
+        self.session.flush()
 
     def project(self) -> Project:
         return self.session.query(Project).order_by(Project.id).first()
@@ -69,8 +81,9 @@ class Factories:
     def group(self, name: str, *users: User) -> Group:
         return self.add(Group(name=f"{name} {next(counter)}", users=list(users)))
 
-    def queue(self, name: str = "Support", **columns: Any) -> Queue:
-        return self.add(Queue(project_id=self.project().id, name=f"{name} {next(counter)}", **columns))
+    def queue(self, name: str = "Support", project_id: int = 0, **columns: Any) -> Queue:
+        project_id = project_id or self.project().id
+        return self.add(Queue(project_id=project_id, name=f"{name} {next(counter)}", **columns))
 
     def allow(self, group: Group, queue: Queue, right: str = Right.WORK) -> QueueRight:
         return self.add(QueueRight(group_id=group.id, queue_id=queue.id, right=right))
@@ -88,34 +101,20 @@ class Factories:
         )
 
     def customer(self, name: str = "Ева Иванова", address: str | None = None, **columns: Any) -> Customer:
-        customer = self.add(Customer(name=name, **columns))
-        self.add(
-            Identity(
-                customer_id=customer.id,
-                namespace="email",
-                value=address or f"eve{next(counter)}@customer.example",
-            )
-        )
-        return customer
+        identity = Identity(namespace="email", value=address or f"eve{next(counter)}@customer.example")
+        return self.add(Customer(name=name, identities=[identity], **columns))
 
     def conversation(self, channel: Channel, customer: Customer) -> Conversation:
-        conversation = self.add(
+        first = Participant(address=customer.identities[0].value, name=customer.name, role="from")
+        return self.add(
             Conversation(
                 project_id=channel.project_id,
                 channel_id=channel.id,
                 customer_id=customer.id,
                 key=f"thread-{next(counter)}",
+                participants=[first],
             )
         )
-        self.add(
-            Participant(
-                conversation_id=conversation.id,
-                address=customer.identities[0].value,
-                name=customer.name,
-                role="from",
-            )
-        )
-        return conversation
 
     def ticket(
         self,
@@ -163,22 +162,27 @@ class Factories:
 
     def cast(self) -> Any:
         """The people that tests speak of, two queues with their groups, and one customer."""
-        ann, bob, carl = self.user("Ann"), self.user("Bob"), self.user("Carl")
-        sue, dora = self.user("Sue", Role.SUPERVISOR), self.user("Dora", Role.ADMINISTRATOR)
-        support, billing = self.queue("Support"), self.queue("Billing")
-        front, back = self.group("Front", ann, bob, sue), self.group("Back", carl)
-        self.allow(front, support)
-        self.allow(back, billing)
+        project_id = self.project().id
+        with self.together():
+            ann, bob, carl = self.user("Ann"), self.user("Bob"), self.user("Carl")
+            sue, dora = self.user("Sue", Role.SUPERVISOR), self.user("Dora", Role.ADMINISTRATOR)
+            support, billing = self.queue("Support", project_id), self.queue("Billing", project_id)
+            front, back = self.group("Front", ann, bob, sue), self.group("Back", carl)
+            eve = self.customer()
+        with self.together():
+            self.allow(front, support)
+            self.allow(back, billing)
+            mailbox = self.channel(support)
         return SimpleNamespace(
             ann=ann,
             bob=bob,
             carl=carl,
             sue=sue,
             dora=dora,
-            eve=self.customer(),
+            eve=eve,
             support=support,
             billing=billing,
             front=front,
             back=back,
-            mailbox=self.channel(support),
+            mailbox=mailbox,
         )
