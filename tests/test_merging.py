@@ -195,6 +195,20 @@ def test_middle_of_a_chain_is_undone_from_its_beginning(make: Any, cast: Any, tw
     assert (second.has_merged, second.as_merged(), third.has_merged) == (False, third, True)
 
 
+def test_who_is_parted_from_the_middle_of_a_chain_waits_at_its_end_no_more(
+    make: Any, cast: Any, two: tuple[Ticket, Ticket]
+) -> None:
+    first, second = two
+    third = make.ticket(cast.support, cast.eve, "Третий", minutes_ago=5, channel=cast.mailbox)
+    lock_for_joining(Ticket, [first.id, second.id, third.id])
+    before = [stand(one) for one in (first, second, third)]
+    first.merge_into(cast.ann, second)
+    second.merge_into(cast.ann, third)
+    first.unmerge(cast.ann)
+    assert third.first_unanswered_at == before[1]["first_unanswered_at"] == third.line_at
+    second.unmerge(cast.ann)
+    assert [stand(one) for one in (first, second, third)] == before
+
 def test_place_taken_meanwhile_brings_it_back_paused(make: Any, cast: Any, session: Any, two: Any) -> None:
     first, second = two
     first.merge_into(cast.ann, second)

@@ -34,7 +34,7 @@ from helpdesk.models.ticket.keeping import kept_promises, resume_promises
 from helpdesk.models.ticket.locking import show_documents
 from helpdesk.models.ticket.owned import Owned
 from helpdesk.models.ticket.stateful import Stateful
-from helpdesk.models.ticket.states import Kind, State
+from helpdesk.models.ticket.states import KIND, Kind, State
 from helpdesk.models.ticket.watched import Watched
 from helpdesk.models.ticket.watchers import TicketWatcher
 from helpdesk.models.unread import recount_unread
@@ -154,7 +154,7 @@ class Joined(Stateful, Owned, Accompanied, Watched):
             raise Conflict(_("This ticket is not merged any more."))
         if join.kept.get("split"):
             raise Refused(_("This ticket is what is left of a split that was undone. Split it off again."))
-        target = join.to_ticket
+        target, path = join.to_ticket, self._path(join)
         mine = [m for m, own in self.said_since_merge() if own or (own is None and m.id in own_ids)]
         join.undone_at, join.undone_by_id = clock.now(), by.id
         moved_from = {message.ticket_id for message in mine if message.ticket_id is not None}
@@ -167,10 +167,12 @@ class Joined(Stateful, Owned, Accompanied, Watched):
             recount_unread([self.id, *moved_from])
         for pointing in self._pointing_tickets():
             pointing.shown_on_id = self.id
-        for ticket in self._tickets(self._path(join)):
+        for ticket in self._tickets(path):
             ticket.has_merged = ticket._has_pointers()
         db.session.flush()
         target._part_from(by, self, join)
+        for ticket in self._tickets(path[1:]):
+            ticket._wait_without(by, self, join)
         db.session.flush()
         self._come_back(by, join, bool(mine))
         db.session.flush()
@@ -262,8 +264,17 @@ class Joined(Stateful, Owned, Accompanied, Watched):
             if untouched:
                 self._set_clocks(before)
             elif self.kind != Kind.FINISHED:
-                self.last_reply_at, self.first_unanswered_at = read_clocks(self)
-                self.last_customer_at = last_heard(self)
+                self._read_clocks()
+
+    def _wait_without(self, by: User, other: "Joined", join: TicketJoin) -> None:
+        """Let what waited on `other` count here no more, where it was shown by way of another merged ticket."""
+        if self.kind != Kind.FINISHED:
+            with self.changing(by, Unmerged(other.id, join.id, into=False)):
+                self._read_clocks()
+
+    def _read_clocks(self) -> None:
+        self.last_reply_at, self.first_unanswered_at = read_clocks(self)
+        self.last_customer_at = last_heard(self)
 
     def _unshare(self, by: User, joined: dict[str, Any]) -> None:
         if tags := set(joined["tags"]) & set(self.tags):
@@ -296,6 +307,8 @@ class Joined(Stateful, Owned, Accompanied, Watched):
                 if unanswered_at and self.state in {State.SOLVED, State.UNSOLVED}:
                     wanted = self.state = State.OPEN  # somebody waits for an answer: it cannot stay finished
                     self.finished_at = self.closing_reason = None
+            elif KIND[wanted] != Kind.FINISHED and self._lost_since(join):
+                self._read_clocks()
             occupied = wanted in {State.NEW, State.OPEN} and self.rival_id() is not None
             if occupied:
                 self.state, self.pending_until = State.WAITING, None
@@ -304,6 +317,11 @@ class Joined(Stateful, Owned, Accompanied, Watched):
             self.record(by, StateKept(wanted, "unmerged"))
         elif before["line_class"] == 0 and self.queue.by_priority and self.kind == Kind.ACTIVE:
             self.promote()
+
+    def _lost_since(self, join: TicketJoin) -> bool:
+        """Whether a ticket that had been merged into this one was parted from it while `join` held."""
+        parted = (TicketJoin.to_id == self.id, TicketJoin.what == MERGE, TicketJoin.undone_at >= join.at)
+        return db.session.scalar(select(exists().where(*parted))) or False
 
     def _stand_as(self, before: dict[str, Any]) -> None:
         self.state = before["state"]
