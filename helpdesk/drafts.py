@@ -113,11 +113,23 @@ def _set_aside(draft: Draft) -> None:
     draft.former = [*others, {"mode": draft.mode, "body": draft.body, "at": at}][-MOST_FORMER:]
 
 
+def begin_reply(draft: Draft) -> str:
+    """Make it an answer to the customer; returns what its author has begun to write to them.
+
+    A note is set aside, for its author to choose: in an answer it would reach the customer.
+    """
+    if draft.mode == "note" and draft.body.strip():
+        _set_aside(draft)
+        draft.body = ""
+    draft.mode = "reply"
+    return draft.body.strip()
+
+
 def take_up_again(user: User, ticket: Ticket, message: Message) -> Draft:
     """Put a reply that was taken back before whatever its author has begun to write meanwhile, with its files anew."""
     draft = draft_of(user, ticket)
-    draft.mode = "reply"
-    draft.body = "\n\n".join(part for part in (message.text, draft.body.strip()) if part)
+    begun = begin_reply(draft)
+    draft.body = "\n\n".join(part for part in (message.text, begun) if part)
     draft.recipients = dict(message.recipients)
     draft.seen_message_id = message.id
     draft.writer = ""

@@ -79,8 +79,8 @@ def _say(user: User, ticket: Ticket, actions: Actions, recipients: Recipients, s
         ticket.reply(user, Reply(body=text, to=to, cc=cc, seen_id=seen_id))
     elif text:
         draft = drafts.draft_of(user, ticket)
-        draft.mode = "reply"
-        draft.body = "\n\n".join(part for part in (draft.body.strip(), text) if part)
+        begun = drafts.begin_reply(draft)
+        draft.body = "\n\n".join(part for part in (begun, text) if part)
         draft.writer = ""
         drafts.touch(draft)
     if actions.note:

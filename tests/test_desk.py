@@ -153,6 +153,18 @@ def test_reply_taken_back_is_the_draft_again(ann: Any, cast: Any, make: Any, ses
     assert [file.name for file in again.attachments] == ["счёт.txt"]
 
 
+def test_a_note_begun_meanwhile_is_not_part_of_a_reply_taken_back(ann: Any, cast: Any, make: Any, session: Any) -> None:
+    ticket = make.ticket(cast.support)
+    ann.post(f"/tickets/{ticket.id}/claims")
+    ann.post(f"/tickets/{ticket.id}/replies", data={"body": "Добрый день"})
+    reply = session.scalars(select(Message).where(Message.kind == "reply")).one()
+    ann.put(f"/tickets/{ticket.id}/draft", data={"mode": "note", "body": "клиент врёт"})
+    answer = ann.post(f"/messages/{reply.id}/undo", headers={"HX-Request": "true"})
+    draft = session.scalars(select(Draft)).one()
+    assert (draft.mode, draft.body) == ("reply", "Добрый день")
+    assert "клиент врёт" in answer.text.split("data-former-text")[1].split("</blockquote>")[0]
+
+
 def test_note_is_not_sent(ann: Any, cast: Any, make: Any, session: Any) -> None:
     ticket = make.ticket(cast.support)
     ann.post(f"/tickets/{ticket.id}/notes", data={"body": "перезвонить вечером"})

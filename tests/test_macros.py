@@ -96,6 +96,15 @@ def test_answer_waits_in_the_composer_beside_what_was_written(session: Any, cast
     assert session.scalars(select(Message.kind).where(Message.kind == "reply")).all() == []
 
 
+def test_a_note_that_was_begun_never_stands_in_an_answer(session: Any, cast: Any, ticket: Ticket) -> None:
+    session.add(Draft(user_id=cast.ann.id, ticket_id=ticket.id, mode="note", body="Клиент врёт"))
+    session.flush()
+    carry_out(cast.ann, ticket.id, Actions(reply="Разбираемся"), nobody)
+    draft = session.scalars(select(Draft)).one()
+    assert (draft.mode, draft.body) == ("reply", "Разбираемся")
+    assert [(one["mode"], one["body"]) for one in draft.former] == [("note", "Клиент врёт")]
+
+
 def test_what_is_gone_is_said(session: Any, cast: Any, make: Any, ticket: Ticket) -> None:
     closed = make.queue("Старая", active=False)
     make.allow(cast.front, closed)
