@@ -34,7 +34,7 @@ from helpdesk.models.availability import Availability, Cause
 from helpdesk.models.project import read_setting
 from helpdesk.models.session import Stage, UserSession
 from helpdesk.models.user import User
-from helpdesk.permissions import edits_dialog_settings, edits_texts
+from helpdesk.permissions import edits_dialog_settings, edits_texts, know_rights
 
 log = structlog.get_logger(__name__)
 
@@ -103,7 +103,7 @@ def load_user(_request: Request) -> User | None:
         raise
     if found is None:
         return None
-    row, user, now = found
+    row, user, now = found.session, found.user, found.now
     g.user_session = row
     if row.stage != Stage.FULL:
         return None
@@ -113,6 +113,7 @@ def load_user(_request: Request) -> User | None:
         if user.availability == Availability.OFFLINE and user.availability_reason == availability.LEFT:
             availability.change(user, Availability.AVAILABLE, by=user, cause=Cause.BACK)
             db.session.commit()
+    know_rights(user, found.held)
     if request.method == "GET":
         clock.hold(now)  # a page shows one moment; whoever changes something asks again, behind the locks
     return user

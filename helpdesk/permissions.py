@@ -4,6 +4,8 @@ A group gives its members a right in a queue (see, work, supervise; each include
 right to work in a queue counts as the right to supervise it; an administrator supervises everything.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from flask_babel import gettext as _
@@ -73,11 +75,31 @@ def rights(user: User, queue_id: int) -> frozenset[Right]:
     def read() -> frozenset[Right]:
         if user.is_administrator:
             return frozenset(Right) if may(user, Right.SEE, queue_id) else frozenset()
-        held = select(QueueRight.right).join(Membership, Membership.group_id == QueueRight.group_id)
-        here = set(db.session.scalars(held.where(Membership.user_id == user.id, QueueRight.queue_id == queue_id)))
+        here = _held(user).get(queue_id, set())
         return frozenset(right for right in Right if not here.isdisjoint(_ranks(right, user)))
 
     return remembered(f"rights:{user.id}:{queue_id}", read)
+
+
+def know_rights(user: User, held: Iterable[tuple[int, str]]) -> None:
+    """Remember for the present transaction what rights in queues the groups of `user` have: (id of a queue, right)."""
+    remembered(f"held:{user.id}", lambda: _by_queue(held))
+
+
+def _held(user: User) -> dict[int, set[str]]:
+    def read() -> dict[int, set[str]]:
+        query = select(QueueRight.queue_id, QueueRight.right)
+        query = query.join(Membership, Membership.group_id == QueueRight.group_id)
+        return _by_queue(db.session.execute(query.where(Membership.user_id == user.id)).tuples())
+
+    return remembered(f"held:{user.id}", read)
+
+
+def _by_queue(held: Iterable[tuple[int, str]]) -> dict[int, set[str]]:
+    found: defaultdict[int, set[str]] = defaultdict(set)
+    for queue_id, right in held:
+        found[queue_id].add(right)
+    return dict(found)
 
 
 def edits_dialog_settings(user: User) -> bool:
@@ -116,7 +138,7 @@ def may_note(user: User, ticket: Ticket) -> bool:
 
 def get_queue(user: User, queue_id: int, right: Right = Right.SEE) -> Queue:
     """The queue as `user` may see it. Raises NotFound when it is absent or hidden, Forbidden without the right."""
-    queue = db.session.scalar(select(Queue).where(Queue.id == queue_id, Queue.id.in_(queue_ids(user))))
+    queue = db.session.get(Queue, queue_id) if user.is_administrator or queue_id in _held(user) else None
     if queue is None:
         raise NotFound(_("There is no such queue."))
     if right != Right.SEE and not may(user, right, queue_id):

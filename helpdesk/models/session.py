@@ -6,17 +6,30 @@ Every token is 256 random bits; the database knows only its SHA-256, which is en
 import hashlib
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 
 from flask_babel import gettext as _
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, LargeBinary, delete, select, update
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    LargeBinary,
+    Select,
+    bindparam,
+    delete,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from helpdesk.clock import SQL_NOW
 from helpdesk.db import Id, Model, Moment, Now, db
 from helpdesk.errors import Refused
-from helpdesk.models.user import User
+from helpdesk.models.user import Membership, QueueRight, User
 
 # An operator's shift is eight hours, with breaks and a meeting in it: nobody shall be thrown out in the middle of one,
 # and everybody signs in anew at the next.
@@ -82,14 +95,10 @@ class UserSession(Model):
         return row, token
 
     @classmethod
-    def find(cls, token: str) -> tuple["UserSession", User, datetime] | None:
-        """The living session with this token, its active user, and the present moment."""
-        found = db.session.execute(
-            select(cls, User, SQL_NOW)
-            .join(User, User.id == cls.user_id)
-            .where(cls.token_hash == token_hash(token), User.active, *cls._alive())
-        ).first()
-        return None if found is None else (found[0], found[1], found[2])
+    def find(cls, token: str) -> "Found | None":
+        """The living session with this token, with all that a request wants to know of who is asking."""
+        found = db.session.execute(_living(), {"token": token_hash(token)}).first()
+        return None if found is None else Found(found[0], found[1], found[2], found[3] or [])
 
     @classmethod
     def is_alive(cls, session_id: int) -> bool:
@@ -121,6 +130,34 @@ class UserSession(Model):
         token = new_token()
         self.token_hash = token_hash(token)
         return token
+
+
+@dataclass(frozen=True)
+class Found:
+    """A living session, its active user, the present moment, and the rights in queues that the user's groups have:
+    pairs of a queue's id and a name of `Right`."""
+
+    session: UserSession
+    user: User
+    now: datetime
+    held: list[tuple[int, str]]
+
+
+@cache
+def _living() -> Select[tuple[UserSession, User, datetime, list[tuple[int, str]] | None]]:
+    """Every request asks this, so it is put together once."""
+    held = (
+        select(func.jsonb_agg(func.jsonb_build_array(QueueRight.queue_id, QueueRight.right)))
+        .join(Membership, Membership.group_id == QueueRight.group_id)
+        .where(Membership.user_id == User.id)
+        .correlate(User)
+        .scalar_subquery()
+    )
+    return (
+        select(UserSession, User, SQL_NOW, held)
+        .join(User, User.id == UserSession.user_id)
+        .where(UserSession.token_hash == bindparam("token"), User.active, *UserSession._alive())
+    )
 
 
 def end_sessions(user: User, but: UserSession | None = None) -> None:
