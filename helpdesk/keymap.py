@@ -81,6 +81,7 @@ SHORTCUTS = (
     Shortcut("Shift+n", _l("Take the next of this queue"), Place.LIST),
     Shortcut("p", _l("People instead of tickets, and back"), Place.LIST),
     Shortcut("x", _l("Choose the row"), Place.LIST),
+    Shortcut("o", _l("What can be done with the row"), Place.LIST),
     Shortcut("f", _l("Filter the list"), Place.LIST),
     Shortcut("Shift+f", _l("Find a person in the list"), Place.LIST),
     Shortcut("t", _l("Take the ticket"), Place.TICKET),

@@ -65,6 +65,7 @@ NOUNS = (
     "ticket_lists",
     "tickets",
     "tokens",
+    "verbs",
     "webhooks",
     "welcome",
 )

@@ -28,6 +28,7 @@ import "./notices.js";
 import "./handled.js";
 import "./list.js";
 import "./writers.js";
+import "./row_menu.js";
 import "./list_scope.js";
 import "./list_head.js";
 import "./choose.js";
