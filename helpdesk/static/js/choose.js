@@ -15,7 +15,7 @@ function show() {
   const picked = chosen();
   const count = toolbar.querySelector("[data-bulk-count]");
   if (count.textContent !== String(picked.length)) count.textContent = String(picked.length);
-  toolbar.hidden = !picked.length;
+  toolbar.toggleAttribute("hidden", !picked.length);
   listOf()?.classList.toggle("is-choosing", picked.length > 0);
   for (const box of boxes()) box.closest(".row-item").classList.toggle("is-chosen", box.checked);
   const all = toolbar.querySelector("[data-pick-all]");

@@ -21,9 +21,13 @@ const modeOf = (composer) => composer.querySelector('input[name="mode"]:checked'
 
 function applyMode(composer) {
   const text = textOf(composer);
-  composer.dataset.mode = modeOf(composer);
-  text.placeholder = composer.dataset.mode === "note" ? text.dataset.notePlaceholder : text.dataset.replyPlaceholder;
-  text.setAttribute("aria-label", text.placeholder);
+  const mode = modeOf(composer);
+  if (composer.dataset.mode !== mode) composer.dataset.mode = mode;
+  const words = mode === "note" ? text.dataset.notePlaceholder : text.dataset.replyPlaceholder;
+  if (text.placeholder !== words) {
+    text.placeholder = words;
+    text.setAttribute("aria-label", words);
+  }
   showUnfilled(composer);
 }
 
@@ -67,8 +71,8 @@ export function choose(value) {
 function showUnfilled(composer) {
   const line = composer.querySelector("#composer-unfilled");
   const names = composer.dataset.mode === "note" ? [] : unfilled(textOf(composer).value);
+  if ((line.dataset.names ?? "") === names.join()) return;
   line.hidden = names.length === 0;
-  if (line.dataset.names === names.join()) return;
   line.dataset.names = names.join();
   const buttons = names.map((name) => Object.assign(document.createElement("button"), { type: "button", className: "chip chip-amber", textContent: name }));
   line.replaceChildren(line.dataset.words, ...buttons.flatMap((button) => [" ", button]));
@@ -102,13 +106,17 @@ document.addEventListener("htmx:afterSettle", () => {
   showToast([...sent.content.children], new Date(sent.dataset.until) - Date.now());
 });
 
-/** A reply that was taken back returns, above whatever was begun meanwhile. The server's draft holds the same. */
+/** A reply that was taken back returns, above the answer that was begun meanwhile. The server's draft holds the same. */
 function putBack(composer, restored) {
   restored.remove();
-  choose("reply");
   const text = textOf(composer);
+  const begun = text.value.trim();
+  const isNote = modeOf(composer) === "note";
+  choose("reply");
   placeOf(composer)?.sent(restored.dataset.version);
-  text.value = [restored.content.querySelector("textarea").value, text.value.trim()].filter(Boolean).join("\n\n");
+  text.value = [restored.content.querySelector("textarea").value, isNote ? "" : begun].filter(Boolean).join("\n\n");
+  // A note has no place in an answer, which the customer reads: it waits above it.
+  if (isNote) placeOf(composer)?.offer({ mode: "note", body: begun });
   composer.querySelector(".uploads").replaceChildren(...restored.content.querySelectorAll(".upload"));
   text.dispatchEvent(new Event("input", { bubbles: true }));
 }

@@ -41,8 +41,8 @@ function aria(binding) {
   return binding.replace("$mod", IS_MAC ? "Meta" : "Control").replace(/(^|\+)([a-z])$/, (_all, plus, letter) => plus + letter.toUpperCase());
 }
 
-function mark() {
-  for (const element of document.querySelectorAll("[data-key]:not([aria-keyshortcuts])")) {
+function mark(root = document) {
+  for (const element of root.querySelectorAll("[data-key]:not([aria-keyshortcuts])")) {
     element.setAttribute("aria-keyshortcuts", aria(element.dataset.key));
     if (!element.classList.contains("btn") || element.classList.contains("btn-icon")) continue;
     const kbd = document.createElement("kbd");
@@ -147,8 +147,8 @@ document.addEventListener("keydown", (event) => {
 });
 
 mark();
-document.addEventListener("htmx:afterSwap", mark);
-document.addEventListener("thread:added", mark);
+for (const name of ["htmx:afterSwap", "thread:added"]) document.addEventListener(name, () => mark());
+document.addEventListener("desk:coming", (event) => mark(event.detail.panes));
 
 // The sheet: fetched when it is first asked for; what does not work here and now is put behind a switch.
 document.addEventListener("click", (event) => {

@@ -58,7 +58,9 @@ function leave() {
   line = null;
 }
 
-onMount("[data-presence-url]", (place) => {
+onMount("[data-presence-url]", meet, { later: true });
+
+function meet(place) {
   if (line && line.dataset.presenceUrl !== place.dataset.presenceUrl) leave();
   line = place;
   doing = document.hidden ? "away" : "viewing";
@@ -69,7 +71,7 @@ onMount("[data-presence-url]", (place) => {
     if (!place.isConnected) document.body.removeEventListener(topic, changed);
     else if (place === line) talk({});
   });
-});
+}
 
 document.addEventListener("input", (event) => {
   if (!line || !event.isTrusted || !event.target.matches?.("#composer textarea")) return;

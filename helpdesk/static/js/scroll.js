@@ -26,7 +26,7 @@ const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 function toEnd(box) {
   box.scrollTop = box.scrollHeight;
-  box.querySelector(".jump")?.setAttribute("hidden", "");
+  box.querySelector(".jump")?.toggleAttribute("hidden", true);
 }
 
 // What the browser shows already is asked for again as a whole.
@@ -218,7 +218,7 @@ onMount("[data-stick]", (box) => {
     way = box.scrollTop > from ? "down" : "up";
     from = box.scrollTop;
     follows = atEnd(box);
-    if (follows) box.querySelector(".jump")?.setAttribute("hidden", "");
+    if (follows) box.querySelector(".jump")?.toggleAttribute("hidden", true);
     look(box);
   }, { passive: true });
   // Pictures come after the page and push its end away from whoever was there.

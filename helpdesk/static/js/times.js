@@ -36,9 +36,9 @@ function age(moment, now) {
   return [Math.floor(seconds / size), unit];
 }
 
-function refreshAges() {
+function refreshAges(root = document) {
   const now = new Date();
-  for (const element of document.querySelectorAll("time[data-age]")) {
+  for (const element of root.querySelectorAll("time[data-age]")) {
     const moment = new Date(element.dateTime);
     // What is still to come keeps the server's words: the hour itself, in the reader's zone.
     if (moment - now > AHEAD_MS) continue;
@@ -48,9 +48,9 @@ function refreshAges() {
 }
 
 // <time data-due>: how long until something is due, or for how long it has been overdue: "in 3 hr.", "2 days".
-function refreshDues() {
+function refreshDues(root = document) {
   const now = new Date();
-  for (const element of document.querySelectorAll("time[data-due]")) {
+  for (const element of root.querySelectorAll("time[data-due]")) {
     const moment = new Date(element.dateTime);
     const text = moment > now ? due.format(...age(now, moment)) : ageText(moment, now);
     if (element.textContent !== text) element.textContent = text;
@@ -69,11 +69,15 @@ function refreshCountdowns() {
 refreshAges();
 refreshDues();
 refreshCountdowns();
-setInterval(refreshAges, 30_000);
-setInterval(refreshDues, 30_000);
+setInterval(() => refreshAges(), 30_000);
+setInterval(() => refreshDues(), 30_000);
 setInterval(refreshCountdowns, 500);
 document.addEventListener("htmx:afterSwap", () => {
   refreshAges();
   refreshDues();
   refreshCountdowns();
+});
+document.addEventListener("desk:coming", ({ detail: { panes } }) => {
+  refreshAges(panes);
+  refreshDues(panes);
 });

@@ -3,19 +3,24 @@
 // ever, because nothing but the way of the answer differs. Whatever does not answer with panes is opened as a page.
 //
 // Before panes go, `desk:leave` is sent to the document; whoever has something unsaved may cancel it and call
-// `event.detail.proceed()` later. Afterwards `desk:shown` tells what came ({ url, panes }).
+// `event.detail.proceed()` later. `desk:coming` ({ panes }) is the moment to change what has come before it is on the
+// page, where that costs neither style nor layout. Then the panes are shown and painted; what nobody sees follows at
+// once, or with the next key or click: htmx, `desk:shown` ({ url }), the address.
 import { send } from "./htmx_setup.js";
-import { mounted } from "./mount.js";
-import { take } from "./prefetch.js";
+import { mountedUnpainted } from "./mount.js";
+import { clear, take } from "./prefetch.js";
 import { toast, toastFragment } from "./toasts.js";
 
 // Nouns whose pages are worked in; administration and the rest are ordinary pages.
 const DESK = /^\/(queues|tickets|claims|t|views|people-list|customers|search|spam|tasks|drafts|notices)(\/|$)/;
 const PANES = ["list-pane", "main", "card"];
+const BUSY_MS = 250; // what comes sooner is not announced as being waited for
+const UNPAINTED_MS = 100; // a page in the background is painted never
 const shell = document.querySelector(".shell");
 const title = () => document.querySelector("title");
 let running = null;
 let railPath = "";
+let rest = null; // what is left to be done for panes that came
 
 const isDesk = (url) => url.origin === location.origin && DESK.test(url.pathname);
 const listKey = () => document.getElementById("list-pane")?.dataset.listKey ?? "";
@@ -31,9 +36,10 @@ export async function visit(url, options = {}) {
   const target = new URL(url, location.href);
   if (!leave(() => visit(url, options))) return;
   running?.abort();
+  complete();
   const mine = (running = new AbortController());
   const asker = document.querySelector("#dialog[open]"); // what opens meanwhile is not this visit's to close
-  shell.setAttribute("aria-busy", "true");
+  const wait = setTimeout(() => shell.setAttribute("aria-busy", "true"), BUSY_MS);
   try {
     const answer = await fetched(target, options, mine.signal);
     if (running !== mine) return;
@@ -41,6 +47,7 @@ export async function visit(url, options = {}) {
   } catch (error) {
     if (error.name !== "AbortError") toast("offline");
   } finally {
+    clearTimeout(wait);
     if (running === mine) {
       running = null;
       shell.removeAttribute("aria-busy");
@@ -49,7 +56,9 @@ export async function visit(url, options = {}) {
 }
 
 async function fetched(target, { method = "GET", body }, signal) {
-  const ready = method === "GET" && !body && (await take(target.href, listKey()));
+  const asked = method === "GET" && !body && take(target.href, listKey());
+  clear();
+  const ready = asked && (await asked);
   if (ready) return ready;
   const answer = await send(target, { method, body, signal, headers: paneHeaders() });
   const isPage = (answer.headers.get("Content-Type") ?? "").startsWith("text/html");
@@ -70,12 +79,31 @@ async function show({ status, url, text, isPage }, target, options, asker) {
     return location.assign(url || target);
   }
   asker?.close();
-  exchange(came);
   const named = came.querySelector('meta[name="desk-url"]')?.content || url;
-  const address = new URL(withList(named), location.href);
-  if (options.push !== false && address.href !== location.href) history.pushState({ desk: true }, "", address);
+  exchange(came);
   place(options.focus);
+  afterPaint(() => {
+    const address = new URL(withList(named), location.href);
+    if (options.push !== false && address.href !== location.href) history.pushState({ desk: true }, "", address);
+    tell();
+  });
 }
+
+function afterPaint(work) {
+  rest = work;
+  const after = () => rest === work && complete();
+  requestAnimationFrame(() => setTimeout(after));
+  setTimeout(after, UNPAINTED_MS);
+}
+
+/** Do what is left for the panes that came last, unless it was done. */
+function complete() {
+  const work = rest;
+  rest = null;
+  work?.();
+}
+// Nobody's hand meets a page that is not complete.
+for (const name of ["keydown", "pointerdown", "click", "submit"]) addEventListener(name, complete, true);
 
 /** The address names the list beside the ticket too. */
 function withList(named) {
@@ -85,6 +113,7 @@ function withList(named) {
 }
 
 function exchange(came) {
+  document.dispatchEvent(new CustomEvent("desk:coming", { detail: { panes: came } }));
   title().textContent = came.querySelector("title")?.textContent ?? "";
   document.querySelector('meta[name="live-topics"]').content = came.querySelector('meta[name="live-topics"]')?.content ?? "";
   for (const id of PANES) {
@@ -95,12 +124,18 @@ function exchange(came) {
     else if (before) before.remove();
     else if (after && id === "list-pane") document.getElementById("main").before(after);
     else if (after) document.getElementById("main").after(after);
-    if (after) window.htmx?.process(after);
   }
   markRail(came.querySelector('meta[name="rail-current"]')?.content);
   renewKeys();
   markOpen();
-  mounted();
+  mountedUnpainted();
+}
+
+function tell() {
+  for (const id of PANES) {
+    const pane = document.getElementById(id);
+    if (pane) window.htmx?.process(pane);
+  }
   const main = document.getElementById("main");
   // To the other modules this is a swap like any other.
   for (const name of ["htmx:afterSwap", "htmx:afterSettle"]) {
