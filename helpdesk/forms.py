@@ -1,7 +1,9 @@
 """Small parts that the forms of the desk share."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from email_validator import EmailNotValidError, validate_email
 from flask import request
@@ -10,6 +12,8 @@ from wtforms import Field, Form, ValidationError
 from wtforms.fields import choices as choice_fields
 
 from helpdesk.models.user import Right
+
+EARLIEST_YEAR, LATEST_YEAR = 1970, 9000
 
 
 def choices(pairs: Iterable[tuple[str | int, Any]]) -> list[Any]:
@@ -59,3 +63,15 @@ def chosen_ids(name: str) -> set[int]:
 def whole(written: str) -> int | None:
     """The id or number that a field holds; None for what is none, or too big for any column."""
     return int(written) if written.isascii() and written.isdigit() and len(written) < 19 else None
+
+
+def local_moment(written: str, zone: str) -> datetime:
+    """The moment that a field of day and time holds, as somebody in the time zone `zone` types it.
+
+    Raises ValueError for what is none, and for years that nobody means: near the ends of the calendar a row could be
+    written and never be read again.
+    """
+    local = datetime.fromisoformat(written).replace(tzinfo=ZoneInfo(zone))
+    if not EARLIEST_YEAR <= local.year <= LATEST_YEAR:
+        raise ValueError(written)
+    return local

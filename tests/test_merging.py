@@ -209,6 +209,7 @@ def test_who_is_parted_from_the_middle_of_a_chain_waits_at_its_end_no_more(
     second.unmerge(cast.ann)
     assert [stand(one) for one in (first, second, third)] == before
 
+
 def test_place_taken_meanwhile_brings_it_back_paused(make: Any, cast: Any, session: Any, two: Any) -> None:
     first, second = two
     first.merge_into(cast.ann, second)

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -13,7 +12,7 @@ from helpdesk import permissions, snoozes
 from helpdesk.auth import me
 from helpdesk.errors import Refused
 from helpdesk.fact_changes import OWN
-from helpdesk.forms import whole
+from helpdesk.forms import local_moment, whole
 from helpdesk.models import Right, State, Ticket
 from helpdesk.models.definitions import definitions
 from helpdesk.models.fields import FieldKind
@@ -104,7 +103,6 @@ def _until(ticket: Ticket) -> datetime | None:
     if (offered := snoozes.moment_of(choice, me(), ticket)) is not None:
         return offered
     try:
-        local = datetime.fromisoformat(request.form.get("until", ""))
+        return local_moment(request.form.get("until", ""), current_user.time_zone)
     except ValueError as error:
         raise Refused(_("Choose until when the ticket should wait.")) from error
-    return local.replace(tzinfo=ZoneInfo(current_user.time_zone))

@@ -16,6 +16,7 @@ from helpdesk import auth, clock, permissions, reminders
 from helpdesk.auth import me
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
+from helpdesk.forms import local_moment
 from helpdesk.models import Customer, Right, Task, Ticket, User
 from helpdesk.models.task import count_due
 from helpdesk.queries import tasks as reading
@@ -213,7 +214,7 @@ def _due(unchanged: datetime | None = None) -> datetime:
     if when in times:
         return times[when]
     try:
-        due = datetime.fromisoformat(typed).replace(tzinfo=ZoneInfo(me().time_zone))
+        due = local_moment(typed, me().time_zone)
     except ValueError as error:
         raise Refused(_("Choose when the task is due.")) from error
     kept = unchanged and unchanged.astimezone(due.tzinfo).replace(second=0, microsecond=0)

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -16,7 +15,7 @@ from helpdesk import clock, permissions, words
 from helpdesk.auth import me
 from helpdesk.db import db
 from helpdesk.errors import NotFound, Refused
-from helpdesk.forms import whole
+from helpdesk.forms import local_moment, whole
 from helpdesk.models import State, Ticket, User
 from helpdesk.models.ticket.states import Priority
 from helpdesk.snoozes import SNOOZES
@@ -201,10 +200,9 @@ def _until(form: Any) -> datetime | None:
     if choice in SNOOZES:
         return clock.now() + SNOOZES[choice]
     try:
-        local = datetime.fromisoformat(form.get("until", ""))
+        until = local_moment(form.get("until", ""), me().time_zone)
     except ValueError as error:
         raise Refused(_("Choose until when the tickets should wait.")) from error
-    until = local.replace(tzinfo=ZoneInfo(me().time_zone))
     if until <= clock.now():
         raise Refused(_("This time is in the past. Choose a later one."))
     return until
