@@ -19,7 +19,7 @@ def create_app(config: "Settings | None" = None) -> "Flask":
     from flask import Flask
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from helpdesk import api, auth, babel, bodies, cli, compression, handlers, headers, logs, models, shell, staying, views
+    from helpdesk import api, auth, babel, bodies, cli, compression, handlers, headers, logs, models, shell, views
     from helpdesk.config import settings
     from helpdesk.db import db
     from helpdesk.keyring import keyring
@@ -52,7 +52,6 @@ def create_app(config: "Settings | None" = None) -> "Flask":
     cli.init_app(app)
     headers.init_app(app)
     handlers.init_app(app)
-    staying.init_app(app)
     compression.init_app(app)
     shell.init_app(app)
     views.init_app(app)

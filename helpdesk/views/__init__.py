@@ -73,10 +73,11 @@ NOUNS = (
 
 def init_app(app: Flask) -> None:
     """Register the pages of the desk."""
-    from helpdesk import shell
+    from helpdesk import shell, staying
     from helpdesk.views import administration, availability, notices, rail, tasks
 
     shell.init_app(app)
+    staying.init_app(app)
     rail.init_app(app)
     availability.init_app(app)
     notices.init_app(app)
