@@ -1,11 +1,15 @@
-"""Time out of office comes and goes: what the timetable does when it begins and when it is over."""
+"""Time out of office: entered by oneself or by who looks after one's queues, begun and ended by the timetable."""
+
+from datetime import UTC, datetime
 
 from sqlalchemy import or_, select
 
 from helpdesk.clock import SQL_NOW
 from helpdesk.db import db, transaction
-from helpdesk.models.absence import Absence, stand_ins
+from helpdesk.models.absence import Absence, be_out, end, planned, stand_ins
 from helpdesk.models.availability import OUT_OF_OFFICE, Availability, Cause, change
+from helpdesk.models.event import record_change
+from helpdesk.models.notice import tell_people
 from helpdesk.models.user import User
 
 AT_ONCE = 200
@@ -23,6 +27,46 @@ def keep() -> int:
     with transaction() as session:
         ids = list(session.scalars(due))
     return sum(_keep(absence_id) for absence_id in ids)
+
+
+def enter(
+    by: User, user: User, from_at: datetime, until_at: datetime | None, words: str, stand_in: User | None
+) -> Absence:
+    """Plan an absence of `user`, instead of the one planned before, and put it into effect where its time has come.
+
+    Where somebody else enters it, the person is told, and it is written down. Whether `by` may is the caller's to
+    check. Raises what `be_out` raises.
+    """
+    db.session.execute(select(User.id).where(User.id == user.id).with_for_update(key_share=True))  # as in `_keep`
+    before = _as_entered(planned(user))
+    absence = be_out(user, from_at, until_at, words, stand_in)
+    if absence.from_at <= db.session.execute(select(SQL_NOW)).scalar_one():
+        begin(absence)
+    if by.id != user.id:
+        record_change(by.id, "person", user.id, user.name, {"absence": [before, _as_entered(absence)]})
+        until = until_at.isoformat() if until_at else None
+        tell_people([user.id], "absence.entered", name=by.name, from_at=from_at.isoformat(), until_at=until)
+    return absence
+
+
+def leave_off(by: User, user: User) -> bool:
+    """End the absence of `user`, running or planned, now; told and written down as by `enter`. False for none."""
+    db.session.execute(select(User.id).where(User.id == user.id).with_for_update(key_share=True))
+    before = _as_entered(planned(user))
+    if not end(user):
+        return False
+    if by.id != user.id:
+        record_change(by.id, "person", user.id, user.name, {"absence": [before, None]})
+        tell_people([user.id], "absence.ended", name=by.name)
+    return True
+
+
+def _as_entered(absence: Absence | None) -> dict[str, str | int | None] | None:
+    """An absence as the history keeps it."""
+    if absence is None:
+        return None
+    until = absence.until_at.astimezone(UTC).isoformat() if absence.until_at else None
+    return {"from": absence.from_at.astimezone(UTC).isoformat(), "until": until, "stand_in_id": absence.stand_in_id}
 
 
 def begin(absence: Absence) -> None:

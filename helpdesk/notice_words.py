@@ -54,6 +54,13 @@ def _mentioned(payload: Payload) -> str:
     return _("%(name)s mentioned you", name=payload["name"])
 
 
+def _absence(payload: Payload) -> str:
+    if payload.get("until_at"):
+        until = format_datetime(datetime.fromisoformat(payload["until_at"]), "short")
+        return _("%(name)s entered that you are out of office until %(time)s", name=payload["name"], time=until)
+    return _("%(name)s entered that you are out of office", name=payload["name"])
+
+
 def _watched(payload: Payload) -> str:
     named = {"name": payload.get("name") or _("The system")}
     match payload["what"]:
@@ -89,6 +96,12 @@ KINDS: dict[str, tuple[str, str, Callable[[Payload], str]]] = {
     "colleague.mentioned": ("at", "brand", _mentioned),
     "colleague.added": ("user-plus", "brand", _called),
     "task.given": ("list-check", "brand", lambda p: _("%(name)s gave you a task: %(title)s", **_task(p))),
+    "absence.entered": ("calendar", "amber", _absence),
+    "absence.ended": (
+        "calendar",
+        "",
+        lambda p: _("%(name)s ended your time out of office", name=p["name"]),
+    ),
     "task.due": ("clock", "amber", lambda p: _("It is time: %(title)s", title=p["title"])),
 }
 

@@ -11,8 +11,9 @@ from helpdesk.errors import Refused
 from helpdesk.models import Absence, Event, Notice
 from helpdesk.models.absence import be_out, end, planned, running, stand_ins
 from helpdesk.models.availability import Availability
+from helpdesk.notice_words import sentence
 from queues import shifts
-from tests.clients import sign_in
+from tests.clients import Client, sign_in
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -150,3 +151,56 @@ def test_whoever_chooses_a_colleague_reads_that_they_are_out(app: Any, cast: Any
     for url in ("colleagues", "colleagues/new", "dialogs/assign"):
         page = sign_in(app, cast.ann).get(f"/tickets/{ticket.id}/{url}").text
         assert "Sue stands in" in page, url
+
+
+# --- for somebody else ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sue(app: Any, cast: Any) -> Client:
+    """Sue supervises the queue in which ann and bob work; carl works in another one."""
+    return sign_in(app, cast.sue)
+
+
+def test_a_supervisor_enters_and_ends_it_for_somebody(sue: Client, app: Any, cast: Any, session: Any) -> None:
+    form = {"from": "", "until": "2031-03-10T09:00", "stand_in": cast.bob.id, "words": "Болеет"}
+    assert sue.post(f"/people/{cast.ann.id}/absence", data=form).status_code == 303
+    assert stand_ins([cast.ann.id]) == {cast.ann.id: cast.bob.id}
+    assert (cast.ann.availability, cast.ann.availability_reason) == ("offline", "out of office")
+    assert "Болеет" in sue.get(f"/people/{cast.ann.id}/absence").text
+    assert "Bob stands in" in sue.get(f"/people/{cast.ann.id}/tickets").text
+    told = session.scalars(select(Notice).where(Notice.user_id == cast.ann.id)).one()
+    assert told.kind == "absence.entered" and sentence(told).startswith("Sue entered that you are out of office until")
+    ann = sign_in(app, cast.ann)
+    assert ann.get(f"/notices/{told.id}").location == "/profile/absence"
+    assert sue.post(f"/people/{cast.ann.id}/absence/end").status_code == 303
+    assert planned(cast.ann) is None
+    kinds = session.scalars(select(Notice.kind).where(Notice.user_id == cast.ann.id).order_by(Notice.id)).all()
+    assert kinds == ["absence.entered", "absence.ended"]
+    logged = [
+        (event.actor_id, event.payload["changes"]["absence"])
+        for event in session.scalars(select(Event).where(Event.kind == "admin.changed").order_by(Event.id))
+        if event.payload["ref_id"] == cast.ann.id and "absence" in event.payload["changes"]
+    ]
+    entered = {"from": logged[0][1][1]["from"], "until": "2031-03-10T07:00:00+00:00", "stand_in_id": cast.bob.id}
+    assert logged == [(cast.sue.id, [None, entered]), (cast.sue.id, [entered, None])]
+
+
+def test_only_within_ones_rights(sue: Client, app: Any, cast: Any, session: Any) -> None:
+    assert sue.post(f"/people/{cast.carl.id}/absence", data={"words": "Отпуск"}).status_code == 404
+    assert sue.get(f"/people/{cast.carl.id}/absence").status_code == 404
+    assert sign_in(app, cast.bob).post(f"/people/{cast.ann.id}/absence", data={}).status_code == 403
+    stranger = sue.post(f"/people/{cast.ann.id}/absence", data={"stand_in": cast.carl.id})
+    assert stranger.status_code == 422 and planned(cast.ann) is None
+    assert session.scalars(select(Notice)).all() == []
+    dora = sign_in(app, cast.dora)
+    assert dora.post(f"/people/{cast.carl.id}/absence", data={"stand_in": cast.ann.id}).status_code == 303
+    assert stand_ins([cast.carl.id]) == {cast.carl.id: cast.ann.id}
+    assert f"/people/{cast.carl.id}/absence" in dora.get(f"/people/{cast.carl.id}").text
+
+
+def test_ones_own_tells_nobody(app: Any, cast: Any, session: Any) -> None:
+    ann = sign_in(app, cast.ann)
+    assert ann.post("/profile/absence", data={"words": "Отпуск"}).status_code == 303
+    assert ann.post("/profile/absence/end").status_code == 303
+    assert session.scalars(select(Notice)).all() == []

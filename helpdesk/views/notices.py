@@ -79,7 +79,7 @@ def show(notice_id: int) -> ResponseReturnValue:
     notice = _own(notice_id)
     see(me(), [notice.id])
     if notice.ticket_id is None:
-        return redirect(url_for("tasks.index" if "task_id" in notice.payload else "notices.index"))
+        return redirect(url_for(_page_of(notice)))
     said = notice.payload.get("message_id")
     anchor = f"message-{said}" if said else None
     return redirect(url_for("tickets.show", ticket_id=notice.ticket_id, _anchor=anchor))
@@ -118,6 +118,13 @@ def _own(notice_id: int) -> Notice:
     if notice is None:
         raise NotFound(_("There is no such notice."))
     return notice
+
+
+def _page_of(notice: Notice) -> str:
+    """The endpoint of the page that a notice without a ticket is about."""
+    if notice.kind.startswith("absence.") and "for_id" not in notice.payload:
+        return "absences.show"
+    return "tasks.index" if "task_id" in notice.payload else "notices.index"
 
 
 def _shapes(notices: list[Notice]) -> list[dict[str, Any]]:

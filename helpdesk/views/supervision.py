@@ -9,8 +9,10 @@ from flask_login import login_required
 
 from helpdesk import clock, words
 from helpdesk.auth import me
-from helpdesk.errors import Forbidden
-from helpdesk.queries.supervision import OwnerLoad, QueueWatch, owners, supervises, watched_queues
+from helpdesk.db import db
+from helpdesk.errors import Forbidden, NotFound
+from helpdesk.models import User
+from helpdesk.queries.supervision import OwnerLoad, QueueWatch, looks_after, owners, supervises, watched_queues
 from helpdesk.shell import url_if
 from helpdesk.views import shapes
 
@@ -36,6 +38,19 @@ def show() -> ResponseReturnValue:
     }
     part = "HX-Request" in request.headers
     return render_template("supervision/_board.html" if part else "supervision/show.html", **context)
+
+
+def looked_after(user_id: int) -> User:
+    """Somebody of the queues that I look after; people of other teams are none of my business.
+
+    Raises Forbidden for who supervises nothing, NotFound for others' people.
+    """
+    if not supervises(me()):
+        raise Forbidden(_("You supervise no queue. A right to supervise is given in the group's settings."))
+    person = db.session.get(User, user_id)
+    if person is None or not looks_after(me(), person):
+        raise NotFound(_("There is no such person."))
+    return person
 
 
 def _queue(watch: QueueWatch) -> dict[str, Any]:

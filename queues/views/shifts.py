@@ -11,15 +11,16 @@ from flask_login import login_required
 from helpdesk import auth, clock, words
 from helpdesk.auth import me
 from helpdesk.db import db
-from helpdesk.errors import Forbidden, NotFound, Refused
+from helpdesk.errors import NotFound, Refused
 from helpdesk.models import Availability, OwnerAway, Queue, Ticket, User
+from helpdesk.models.absence import running
 from helpdesk.models.availability import Cause, change
 from helpdesk.models.ticket.states import Kind
 from helpdesk.queries.lists import rows
-from helpdesk.queries.supervision import looks_after, supervises
 from helpdesk.views import shapes
 from helpdesk.views.availability import back
 from helpdesk.views.dialogs import colleagues
+from helpdesk.views.supervision import looked_after
 from queues import shifts
 
 pages = Blueprint("shifts", __name__)
@@ -63,13 +64,14 @@ def leave() -> ResponseReturnValue:
 @login_required
 def show(user_id: int) -> ResponseReturnValue:
     """The open tickets of one person in the queues that I look after."""
-    person = _person(user_id)
+    person = looked_after(user_id)
     tickets = _tickets(me(), person)
     return render_template(
         "shifts/show.html",
         person=person,
         presence_of=words.availability(person.availability, person.availability_reason),
         tickets=tickets,
+        absence=words.absence_words(absence) if (absence := running([person.id]).get(person.id)) else "",
         colleagues=[
             (user, words.availability(user.availability, user.availability_reason))
             for user in _who_may_get({ticket["queue_id"] for ticket in tickets})
@@ -82,7 +84,7 @@ def show(user_id: int) -> ResponseReturnValue:
 @login_required
 def release(user_id: int) -> ResponseReturnValue:
     """Give the chosen tickets of one person back to their queues, each at its place."""
-    person = _person(user_id)
+    person = looked_after(user_id)
     chosen = request.form.getlist("ticket", type=int)
     flash(_given_back(shifts.release_all(me(), person, chosen, request.form.get("note", ""))), "success")
     return redirect(url_for("shifts.show", user_id=person.id), 303)
@@ -92,7 +94,7 @@ def release(user_id: int) -> ResponseReturnValue:
 @login_required
 def hand_over(user_id: int) -> ResponseReturnValue:
     """Make a colleague the owner of the chosen tickets of one person."""
-    person = _person(user_id)
+    person = looked_after(user_id)
     to = db.session.get(User, request.form.get("user_id", type=int) or 0)
     if to is None:
         raise NotFound(_("There is no such person."))
@@ -109,21 +111,11 @@ def hand_over(user_id: int) -> ResponseReturnValue:
 @login_required
 def set_availability(user_id: int) -> ResponseReturnValue:
     """Say for somebody else whether they are here: they fell ill, or forgot."""
-    person, state = _person(user_id), request.form.get("state", "")
+    person, state = looked_after(user_id), request.form.get("state", "")
     if state not in list(Availability):
         raise Refused(_("Choose between available, away and offline."))
     change(person, Availability(state), request.form.get("reason", ""), by=me(), cause=Cause.BY_HAND)
     return redirect(url_for("shifts.show", user_id=person.id), 303)
-
-
-def _person(user_id: int) -> User:
-    """Somebody of the queues that I look after; people of other teams are none of my business."""
-    if not supervises(me()):
-        raise Forbidden(_("You supervise no queue. A right to supervise is given in the group's settings."))
-    person = db.session.get(User, user_id)
-    if person is None or not looks_after(me(), person):
-        raise NotFound(_("There is no such person."))
-    return person
 
 
 def _tickets(by: User, owner: User) -> list[dict[str, Any]]:
