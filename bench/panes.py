@@ -60,6 +60,7 @@ class Pane:
     due: float = 0.0
     asking: bool = False
     again: bool = False
+    together: bool = False  # several panes that come in one answer
 
     @property
     def kind(self) -> str:

@@ -35,6 +35,7 @@ PRESENCE = re.compile(r'data-presence-url="([^"]*)"')
 GAP, PERSON_GAP = 0.5, 0.2  # seconds; MIN_GAP_MS and PERSON_GAP_MS of live.js
 LATE = 20.0  # seconds that the last messages get to be stored
 PATIENCE, LONGEST_PAUSE = 20.0, 10.0  # times the last answer, seconds; of list.js
+GATHER, PATIENCE_TOGETHER = 0.015, 3.0  # seconds, times the last answer; of together.js
 BEAT = 10.0  # seconds; BEAT_MS of presence.js
 
 
@@ -88,11 +89,22 @@ class Operator:
             names = told["data-live"].split()
             topics |= set(names)
             self._learn(names, told.get("data-version", ""))
-            if "hx-get" in told:
+            if "data-together" in told:
+                self._share(told["data-together"], told["id"], names)
+            elif "hx-get" in told:
                 self.panes.append(Pane(told["hx-get"], names, told.get("hx-trigger", "")))
             elif "data-refresh" in told:
                 self.panes.append(Pane(told["data-refresh"], names, "", Rows(page), " data-line" in tag))
         self.topics = sorted(topics)
+
+    def _share(self, url: str, name: str, topics: list[str]) -> None:
+        """Panes that are asked for together count as one, with the topics of all: here they change together."""
+        shared = next((pane for pane in self.panes if pane.url.partition("?")[0] == url), None)
+        if shared is None:
+            self.panes.append(Pane(f"{url}?of={name}", topics, "", together=True))
+        else:
+            shared.url += f",{name}"
+            shared.topics = list(dict.fromkeys(shared.topics + topics))
 
     async def work(self) -> None:
         """Follow the stream until cancelled."""
@@ -152,7 +164,7 @@ class Operator:
                 self._begin(self._fetch(pane, pane.due - now))
 
     async def _fetch(self, pane: Pane, pause: float = 0.0) -> None:
-        await asyncio.sleep(pause)
+        await asyncio.sleep(pause + GATHER if pane.together else pause)
         if pane.asking:  # htmx asks once more when the answer is there, however often it was told meanwhile
             pane.again = True
             return
@@ -169,8 +181,9 @@ class Operator:
             pane.asking = False
         if pane.again:
             pane.again = False
-            if pane.rows is not None:
-                await asyncio.sleep(min(LONGEST_PAUSE, PATIENCE * took))
+            if pane.rows is not None or pane.together:
+                patience = PATIENCE_TOGETHER if pane.together else PATIENCE
+                await asyncio.sleep(min(LONGEST_PAUSE, patience * took))
             self._begin(self._fetch(pane))
 
     async def _ask(self, pane: Pane) -> float:

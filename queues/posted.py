@@ -49,6 +49,7 @@ class Door:
     settings: HttpSettings
     secrets: list[bytes]
     now: datetime
+    last_contact_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def find_door(token: str) -> Door | None:
             return None
         channel, now = found
         settings = HttpSettings.model_validate(channel.settings)
-        return Door(channel.id, channel.enabled, settings, valid_secrets(channel.secrets, now), now)
+        secrets = valid_secrets(channel.secrets, now)
+        return Door(channel.id, channel.enabled, settings, secrets, now, channel.last_contact_at)
 
 
 def take(door: Door, body: bytes, timestamp: str, signature: str, key: str | None) -> Taken:
@@ -163,7 +165,9 @@ def _digest_of(channel_id: int, name: str) -> str | None:
 
 
 def _note_contact(door: Door) -> None:
-    """At most once a minute: a busy door must not write one row again and again."""
+    """At most once a minute: a busy door must not write one row again and again, nor ask whether it should."""
+    if door.last_contact_at is not None and door.now - door.last_contact_at < MINUTE:
+        return
     stale = or_(Channel.last_contact_at.is_(None), Channel.last_contact_at < clock.SQL_NOW - MINUTE)
     with transaction() as session:
         session.execute(

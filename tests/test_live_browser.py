@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from helpdesk.models import Ticket
+from helpdesk.models import Queue, Ticket
 from helpdesk.models.session import Stage, UserSession
 from tests.chromium import need_chromium
 from tests.factories import Factories
@@ -27,11 +27,13 @@ def desk(app: Any, make_committed: Any, committed: Any) -> Iterator[Any]:
     cast = make.cast()
     ticket = make.ticket(cast.support, cast.eve, "Где мой заказ?", channel=cast.mailbox)
     ticket.claim(cast.ann)
+    make.ticket(cast.support, make.customer("Пётр Первый"), "Когда откроетесь?", channel=cast.mailbox)
     _row, cookie = UserSession.begin(cast.ann, Stage.FULL, "127.0.0.1", "Chromium")
-    ticket_id = ticket.id
+    ticket_id, queue_id = ticket.id, cast.support.id
     committed.commit()
     with serving(app) as url:
-        yield SimpleNamespace(url=url, at=f"{url}/tickets/{ticket_id}", ticket=ticket_id, cookies={"ann": cookie})
+        at = f"{url}/tickets/{ticket_id}"
+        yield SimpleNamespace(url=url, at=at, ticket=ticket_id, queue=queue_id, cookies={"ann": cookie})
 
 
 def opened(desk: Any, browser: Browser) -> tuple[Page, list[str]]:
@@ -81,3 +83,16 @@ def test_a_server_that_cannot_answer_now_is_asked_again_in_silence(
     expect(page.locator("#thread")).to_contain_text("Курьер так и не позвонил", timeout=15_000)
     assert refused
     expect(page.locator("#toasts .notice")).to_have_count(0)
+
+
+def test_a_list_in_which_nobody_is_does_not_grow_by_what_comes(desk: Any, browser: Browser, committed: Any) -> None:
+    """Else each ticket at the end of a long line would be fetched by everybody who looks at its beginning."""
+    page = machine(desk, browser, viewport={"width": 1440, "height": 900})
+    page.goto(f"{desk.url}/queues/{desk.queue}")
+    expect(page.locator("#list-pane .row-item")).to_have_count(1)
+    make = Factories(committed)
+    with page.expect_request(lambda request: "span=" in request.url) as asked:
+        make.ticket(committed.get(Queue, desk.queue), make.customer("Борис Годунов"), "Пришла тихо")
+        committed.commit()
+    assert parse_qs(urlsplit(asked.value.url).query)["span"] == ["1"]
+    expect(page.locator("#list-pane .row-item")).to_have_count(2)

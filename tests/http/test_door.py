@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import Engine, event, func, select, update
 
 from helpdesk import signatures
 from helpdesk.db import db
@@ -38,6 +38,23 @@ def test_what_is_taken_is_stored_as_it_came(system: System) -> None:
     assert db.session.scalar(select(RawInput.data)) == body
     db.session.refresh(system.channel)
     assert system.channel.last_contact_at is not None
+
+
+def test_a_busy_door_notes_its_contact_once_a_minute(system: System) -> None:
+    """Nor does it ask each time whether it should: the message itself is enough work."""
+    system.post(message())
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        assert system.post(message(id="m-2")).status_code == 202
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert any(one.startswith("INSERT INTO raw_inputs") for one in asked)
+    assert not any(one.startswith("UPDATE channels") for one in asked)
 
 
 def test_the_same_again_is_taken_once_and_answered_the_same(system: System) -> None:

@@ -129,8 +129,9 @@ function readAgain(list) {
   return queue(list, async () => {
     const url = new URL(list.dataset.refresh, location.href);
     const shown = rowsOf(list).filter((row) => row.dataset.id);
-    // Behind the last row of a list that is loaded to its end stands only what is new.
-    const behind = list.querySelector("[data-more]") ? 0 : NEW_ROWS;
+    // Behind the last row of a list that is loaded to its end stands only what is new; who is in it shall hear of that.
+    // A list in which nobody is does not grow by what comes: the rest of it follows when somebody goes there.
+    const behind = isCalm(list) || list.querySelector("[data-more]") ? 0 : NEW_ROWS;
     url.searchParams.set("span", String(Math.min(MOST_ROWS, shown.length + behind)));
     const began = Date.now();
     const known = shown.slice(0, MOST_NAMED).map((row) => `${row.dataset.id}.${row.dataset.stamp}`);
