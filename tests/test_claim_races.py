@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from flask import before_render_template
 
 from helpdesk import clock
 from helpdesk.db import db
@@ -124,3 +125,22 @@ def test_finishing_and_taking_the_next_waits_for_nobody_in_a_circle(
     assert answer.location == f"/tickets/{next_one.id}"
     committed.refresh(ticket)
     assert ticket.state == State.SOLVED
+
+
+def test_nobody_waits_for_the_line_while_the_page_of_a_taken_ticket_is_made(
+    app: Any, cast: Any, ticket: Ticket, committed: Any
+) -> None:
+    ticket_id, queue_id = ticket.id, cast.support.id
+    ann = sign_in(app, cast.ann)
+    committed.commit()
+    seen: list[int] = []
+
+    def look(_app: Any, **_: Any) -> None:
+        with db.engine.connect() as other:
+            query = sa.text("SELECT owner_id FROM tickets JOIN queues q ON q.id = :queue WHERE tickets.id = :id")
+            locked = sa.text(f"{query.text} FOR NO KEY UPDATE NOWAIT")
+            seen.append(other.execute(locked, {"queue": queue_id, "id": ticket_id}).scalar_one())
+
+    with before_render_template.connected_to(look, app):
+        assert ann.post("/claims", headers={"X-Panes": "1"}).status_code == 200
+    assert seen and set(seen) == {cast.ann.id}

@@ -38,6 +38,19 @@ def test_take_next_leads_to_the_oldest(ann: Any, cast: Any, make: Any) -> None:
     assert oldest.owner_id == cast.ann.id
 
 
+def test_take_next_answers_the_workspace_with_the_ticket_itself(ann: Any, cast: Any, make: Any) -> None:
+    """One answer instead of two; reload and back find the ticket under the address that it names."""
+    ticket = make.ticket(cast.support)
+    line = f"queue:{cast.support.id}"
+    answer = ann.post("/claims", headers={"X-Panes": "1", "X-List": line})
+    assert answer.status_code == 200
+    assert f'<meta name="desk-url" content="/tickets/{ticket.id}">' in answer.text
+    assert f'id="ticket-bar" data-ticket="{ticket.id}"' in answer.text
+    assert f'data-list-key="{line}" data-kept' in answer.text
+    assert "<html" not in answer.text
+    assert ticket.owner_id == cast.ann.id
+
+
 def test_claim_that_lost_says_who_has_it(app: Any, ann: Any, cast: Any, make: Any) -> None:
     ticket = make.ticket(cast.support)
     sign_in(app, cast.bob).post(f"/tickets/{ticket.id}/claims")

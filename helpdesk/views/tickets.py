@@ -65,6 +65,20 @@ def show(ticket_id: int) -> ResponseReturnValue:
     return render_template("tickets/show.html", **page_context(ticket))
 
 
+def led_to(ticket: Ticket) -> ResponseReturnValue:
+    """After something was done: the ticket's page. The desk's own script gets its panes with the same answer.
+
+    What was done is committed before they are made, or others would wait for its locks meanwhile.
+    """
+    ticket_id = ticket.id
+    address = url_for("tickets.show", ticket_id=ticket_id)
+    if not panes_only():
+        return redirect(address, 303)
+    db.session.commit()
+    clock.hold()
+    return render_template("tickets/show.html", **page_context(read(ticket_id)), desk_url=address)
+
+
 @pages.get("/tickets/<int:ticket_id>/thread")
 @login_required
 @reads_only

@@ -14,6 +14,7 @@ from helpdesk.models import Availability, Ticket, User
 from helpdesk.models.availability import Cause, change
 from helpdesk.views.desk_lists import page_of_list
 from helpdesk.views.states import back_to, finish_from_form, locked
+from helpdesk.views.tickets import led_to
 from queues import fifo
 
 pages = Blueprint("claims", __name__)
@@ -62,7 +63,7 @@ def take(ticket_id: int) -> ResponseReturnValue:
             raise
         db.session.rollback()
         return redirect(url_for("dialogs.show", ticket_id=ticket_id, name="reason"), 303)
-    return back_to(ticket)
+    return led_to(ticket)
 
 
 @pages.post("/tickets/<int:ticket_id>/release")
@@ -127,6 +128,6 @@ def _key() -> str | None:
 
 def _show(ticket: Ticket | None, queue_id: int | None = None) -> ResponseReturnValue:
     if ticket is not None:
-        return back_to(ticket)
+        return led_to(ticket)
     flash(_("Nobody waits. New tickets appear by themselves."), "info")
     return redirect(page_of_list() if queue_id is None else url_for("queues.show", queue_id=queue_id), 303)
