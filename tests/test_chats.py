@@ -6,7 +6,8 @@ import pytest
 
 from helpdesk import client_events, handled
 from helpdesk.client_events import What
-from helpdesk.models import Right, State, Tally
+from helpdesk.models import Right, State, Tally, Ticket
+from helpdesk.models.ticket import lock_for_joining
 from tests.clients import sign_in
 
 
@@ -40,6 +41,22 @@ def test_the_exchange_shows_all_that_one_may_see_in_order(app, session, make, ca
     assert eves[0].number_text in page
     both = sign_in(app, cast.dora).get(f"/customers/{cast.eve.id}/exchange").text
     assert "Секрет бухгалтерии" in both
+
+
+def test_what_was_merged_is_read_and_answered_where_it_is_shown(app, session, make, cast):
+    target = make.ticket(cast.support, cast.eve, "Раньше", minutes_ago=60, channel=cast.mailbox)
+    elsewhere = make.ticket(cast.billing, cast.eve, "Позже", minutes_ago=5, channel=cast.mailbox)
+    make.hear(elsewhere, "Это туда же")
+    target.claim(cast.ann)
+    lock_for_joining(Ticket, [target.id, elsewhere.id])
+    elsewhere.merge_into(cast.dora, target)
+    session.commit()
+    ann = sign_in(app, cast.ann)  # who may not see Billing
+    page = ann.get(f"/customers/{cast.eve.id}/exchange").text
+    assert "Это туда же" in thread_of(page)
+    seen = re.search(r'name="seen" value="([^"]*)"', page.split('id="composer"')[1])[1]
+    data = {"body": "Сделаем", "seen": seen, "exchange": ""}
+    assert ann.post(f"/tickets/{target.id}/replies", data=data, headers={"HX-Request": "true"}).status_code == 200
 
 
 def test_one_channel_of_the_person_can_be_chosen(app, session, make, cast, eves):

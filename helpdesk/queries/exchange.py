@@ -1,6 +1,6 @@
 """One person's whole exchange: what was said on all their tickets and beside them, as far as a user may see it."""
 
-from sqlalchemy import ColumnElement, Select, exists, func, select, true, union_all
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select, true, union_all
 from sqlalchemy.orm import joinedload, selectinload
 
 from helpdesk.db import db
@@ -53,7 +53,9 @@ def _read(user: User, customer: Customer, channel_id: int | None, bound: ColumnE
 def _on_tickets(
     user: User, customer: Customer, channel_id: int | None, bound: ColumnElement[bool], limit: int
 ) -> Select[tuple[int]]:
-    theirs = select(Ticket.id).where(Ticket.customer_id == customer.id, visible(user), _of(Ticket, channel_id))
+    seen = select(Ticket.id).where(Ticket.customer_id == customer.id, visible(user))
+    where = or_(visible(user), Ticket.shown_on_id.in_(seen.correlate(None)))  # what was merged, where it is shown
+    theirs = select(Ticket.id).where(Ticket.customer_id == customer.id, where, _of(Ticket, channel_id))
     tickets = theirs.subquery("theirs")
     last = select(Message.id).where(Message.ticket_id == tickets.c.id, bound).order_by(Message.id.desc())
     latest = last.limit(limit).lateral("latest")

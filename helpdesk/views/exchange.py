@@ -189,8 +189,8 @@ def _answering(customer: Customer, channel_id: int | None) -> dict[str, Any]:
 
 
 def newest_id(ticket: Ticket) -> int:
-    """The id of the last message on the ticket, 0 without one."""
-    return db.session.scalar(select(func.max(Message.id)).where(Message.ticket_id == ticket.id)) or 0
+    """The id of the last message on the ticket and on what was merged into it, 0 without one."""
+    return db.session.scalar(select(func.max(Message.id)).where(Message.ticket_id.in_(ticket.family))) or 0
 
 
 def _on(ticket: Ticket) -> dict[str, Any]:
