@@ -199,6 +199,20 @@ def test_undo_brings_the_letters_back(desk: Any, browser: Browser) -> None:
     expect(text(page)).to_have_value("Ой, не то")
 
 
+def test_a_note_begun_meanwhile_is_not_put_into_the_letters_that_come_back(desk: Any, browser: Browser) -> None:
+    page = machine(desk, browser)
+    text(page).click()
+    page.keyboard.type("Добрый день")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".undo-send")).to_be_visible()
+    page.locator("[data-compose=note]").first.click()
+    page.keyboard.type("Клиент врёт")
+    page.locator(".undo-send").get_by_role("button", name="Undo").click()
+    expect(text(page)).to_have_value("Добрый день")
+    expect(page.locator("[data-former-text]")).to_have_text("Клиент врёт")
+    assert page.locator("#composer").get_attribute("data-mode") == "reply"
+
+
 def test_send_and_finish_can_be_undone_from_elsewhere(desk: Any, browser: Browser) -> None:
     page = machine(desk, browser)
     text(page).click()
