@@ -23,7 +23,8 @@ def test_years_that_nobody_means_are_refused(app: Any, session: Any, make: Any, 
         ann.post(f"/tickets/{ticket.id}/pause", data={"until": typed}),
         ann.post("/tickets/bulk", data=snoozing),
         ann.post("/tasks", data={"title": "Позвонить", "due": typed}),
+        ann.post("/profile/absence", data={"from": typed}),
     ]
-    assert [answer.status_code for answer in answers] == [422, 422, 422]
-    assert ann.get("/tasks").status_code == 200
+    assert [answer.status_code for answer in answers] == [422, 422, 422, 422]
+    assert ann.get("/tasks").status_code == ann.get("/profile/absence").status_code == 200
     assert ticket.pending_until is None

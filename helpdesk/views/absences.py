@@ -16,6 +16,7 @@ from helpdesk import absences, auth, clock
 from helpdesk.auth import me
 from helpdesk.db import db
 from helpdesk.errors import Refused
+from helpdesk.forms import local_moment
 from helpdesk.models import User
 from helpdesk.models.absence import MOST_WORDS, planned
 from helpdesk.queries.supervision import owners
@@ -111,7 +112,7 @@ def _moment(name: str) -> datetime | None:
     if not written:
         return None
     try:
-        return datetime.fromisoformat(written).replace(tzinfo=ZoneInfo(me().time_zone))
+        return local_moment(written, me().time_zone)
     except ValueError as error:
         raise Refused(_("“%(text)s” is not a day and time.", text=written)) from error
 
