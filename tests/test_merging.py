@@ -11,7 +11,7 @@ from helpdesk.errors import Conflict, Refused
 from helpdesk.models import Draft, Event, Message, Reply, SearchDocument, State, Ticket, TicketPerson
 from helpdesk.models.conversation import Participant
 from helpdesk.models.search import write_documents
-from helpdesk.models.ticket import Kind, lock_for_joining
+from helpdesk.models.ticket import Kind, Place, lock_for_joining
 from helpdesk.queries import thread
 from helpdesk.queries.counters import count_of
 
@@ -219,6 +219,36 @@ def test_place_taken_meanwhile_brings_it_back_paused(make: Any, cast: Any, sessi
     first.unmerge(cast.ann)
     assert (first.state, rival.kind) == (State.WAITING, Kind.ACTIVE)
     assert "ticket.state_kept" in kinds(session, first)
+
+
+def test_queue_closed_meanwhile_brings_it_back_into_the_other_ones(make: Any, cast: Any, session: Any) -> None:
+    first = make.ticket(cast.billing, cast.eve, "Счёт", channel=cast.mailbox)
+    second = make.ticket(cast.support, cast.eve, "Счёт?", channel=cast.mailbox)
+    lock_for_joining(Ticket, [first.id, second.id])
+    first.claim(cast.carl)
+    first.merge_into(cast.dora, second)
+    cast.billing.active = False
+    session.flush()
+    first.unmerge(cast.dora)
+    assert (first.kind, first.queue_id, first.owner_id) == (Kind.ACTIVE, cast.support.id, None)
+    assert "ticket.moved" in kinds(session, first)
+
+
+def test_split_is_undone_also_where_another_ticket_took_the_place(make: Any, cast: Any, session: Any) -> None:
+    chat = make.channel(cast.support, kind="http", settings={"url": "https://hooks.example/x"})
+    ticket = make.ticket(cast.support, cast.eve, "Чат", channel=chat)
+    said = make.hear(ticket, "Второе дело")
+    lock_for_joining(Ticket, [ticket.id])
+    fresh = ticket.split(cast.ann, [said], cast.support, place=Place.SWAP)
+    fresh.finish(cast.ann, State.SOLVED)
+    session.flush()
+    rival = Ticket.open(ticket.conversation, cast.support, "Третье", clock.now(), by=cast.eve)
+    session.flush()
+    lock_for_joining(Ticket, [ticket.id, fresh.id])
+    fresh.unsplit(cast.ann)
+    session.flush()
+    assert (ticket.state, fresh.state, rival.kind) == (State.WAITING, State.MERGED, Kind.ACTIVE)
+    assert "ticket.state_kept" in kinds(session, ticket)
 
 
 def test_undo_asks_only_where_it_is_not_clear(make: Any, cast: Any, session: Any, two: Any) -> None:

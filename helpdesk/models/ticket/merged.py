@@ -147,7 +147,7 @@ class Joined(Stateful, Owned, Accompanied, Watched):
 
         `own_ids` are messages among those that `said_since_merge` is not sure of that go to this ticket; the others
         stay. Raises Conflict when the ticket is not merged any more. Where another ticket of the conversation is
-        active, this one comes back paused, and its history says so.
+        active, this one comes back paused, and its history says so; where its queue was closed, into the other's.
         """
         join = self.active_merge()
         if join is None:
@@ -176,6 +176,8 @@ class Joined(Stateful, Owned, Accompanied, Watched):
         db.session.flush()
         self._come_back(by, join, bool(mine))
         db.session.flush()
+        if self.kind != Kind.FINISHED and not self.queue.active:
+            self.move(by, target.queue)  # nobody works in its own any more
         show_documents([self.id, *self._pointing_here()], self.id)
         live.touch(f"ticket:{target.shown_on_id or target.id}")
 

@@ -23,7 +23,7 @@ from helpdesk.models.ticket.described import TicketLink
 from helpdesk.models.ticket.joins import SPLIT, TicketJoin
 from helpdesk.models.ticket.locking import show_documents
 from helpdesk.models.ticket.merged import CLOCKS, Joined
-from helpdesk.models.ticket.states import Kind, State
+from helpdesk.models.ticket.states import KIND, Kind, State
 from helpdesk.models.ticket.tied import SPLIT_OFF, Tied
 from helpdesk.models.unread import recount_unread
 from helpdesk.models.user import User
@@ -191,11 +191,14 @@ class Parted(Joined, Tied):
     def _give_back_clocks(self, by: User, first: "Ticket", kept: dict[str, Any], count: int, untouched: bool) -> None:
         before, after = kept["from"], kept["after"]
         same_state = first.state == after["state"] and first.kind != Kind.FINISHED
+        occupied = KIND[State(before["state"])] == Kind.ACTIVE != first.kind and first.rival_id() is not None
         with first.changing(by, Unsplit(self.id, count, is_new=False)):
-            if same_state and before["state"] != after["state"]:
+            if same_state and before["state"] != after["state"] and not occupied:
                 first._stand_as(before)
             if untouched and db.session.scalar(select(Message.id).where(Message.ticket_id == self.id).limit(1)) is None:
                 first._set_clocks(before)
+        if same_state and occupied:
+            first.record(by, StateKept(State(before["state"]), "unsplit"))
 
 
 def words_of(message: Message) -> str:
