@@ -4,20 +4,23 @@ A mark by hand says what was on the screen: for each ticket the last unread mess
 came later stays unread.
 """
 
-from collections.abc import Collection, Mapping
+import time
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain
+from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, exists, func, or_, select, text, update
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Row, any_, delete, exists, literal, or_, select, text, update
 
 from helpdesk import clock, live
 from helpdesk.db import db, transaction
 from helpdesk.errors import Conflict, Forbidden, NotFound, Refused
-from helpdesk.models import Customer, Handling, Message, Right, Tally, Ticket, TicketPerson, User
+from helpdesk.models import Conversation, Customer, Handling, Message, Right, Tally, Ticket, TicketPerson, User
 from helpdesk.models.event import HandlingUndone, MarkedHandled, record_change
-from helpdesk.models.handling import Cause, RunState
+from helpdesk.models.handling import Cause, HandlingMessage, RunState
 from helpdesk.models.ticket import lock_conversations
 from helpdesk.models.unread import EVERYWHERE, recount_unread, unread_before
 from helpdesk.permissions import queue_ids
@@ -25,22 +28,30 @@ from helpdesk.queries.counters import count_of
 
 UNDO_FOR = timedelta(hours=1)
 MOST_TICKETS = 200  # of one customer that one mark names
-BATCH = 50  # tickets, of an act on everything
+BATCH = 1000  # messages, of an act on everything
+MOST_SECONDS = 4.0  # for which one look after such acts goes on
 
 Seen = Mapping[int, int]
+Where = Row[tuple[int, int, int]]  # ticket, its queue, its customer
 
 QUIETLY = {"synchronize_session": False}
 
-# What an act on everything takes next: of each queue the longest unread, by its index.
-NEXT_TICKETS = text(
+WHAT_IS_UNREAD = text(
     """
-    SELECT next.id FROM queues
-    CROSS JOIN LATERAL (
-        SELECT id FROM tickets
-        WHERE tickets.queue_id = queues.id AND unread_first_id IS NOT NULL AND unread_first_id <= :upto
-        ORDER BY unread_first_id LIMIT :batch
-    ) AS next
-    LIMIT :batch
+    INSERT INTO handling_messages (handling_id, ticket_id, message_id)
+    SELECT :run, ticket_id, id FROM messages WHERE unhandled AND ticket_id IS NOT NULL ORDER BY ticket_id, id
+    """
+)
+
+# What comes after the ticket `place`: whole tickets, of together at least as many messages as a batch has.
+NEXT_MESSAGES = text(
+    """
+    SELECT ticket_id, message_id FROM handling_messages
+    WHERE handling_id = :run AND ticket_id > :place AND ticket_id <= COALESCE(
+        (SELECT ticket_id FROM handling_messages WHERE handling_id = :run AND ticket_id > :place
+         ORDER BY ticket_id, message_id OFFSET :batch - 1 LIMIT 1),
+        9223372036854775807)
+    ORDER BY ticket_id, message_id
     """
 )
 
@@ -127,9 +138,9 @@ def undo_mark(by: User, act_id: int) -> int:
     ids = list(db.session.scalars(select(Message.id).where(Message.handling_id == act.id)))
     back = _unmark(ids, act)
     act.undone_at, act.undone_by_id = clock.now(), by.id
-    for ticket, count in back:
-        ticket.record(by, HandlingUndone(count))
-    return sum(count for _ticket, count in back)
+    for ticket_id, count in sorted(back.items()):
+        db.session.get_one(Ticket, ticket_id, populate_existing=True).record(by, HandlingUndone(count))
+    return back.total()
 
 
 def unread_everywhere() -> int:
@@ -138,17 +149,18 @@ def unread_everywhere() -> int:
 
 
 def begin_run(by: User) -> Handling:
-    """Begin to mark everything that was said until now as handled; `advance_runs` does it. For administrators.
+    """Begin to mark everything that stands unread at this moment as handled; `advance_runs` does it.
 
+    What is being written at this moment and is not yet to be seen stays unread, whatever its id. For administrators.
     Raises Conflict while such an act is being done or taken back.
     """
     if not by.is_administrator:
         raise Forbidden(_("Only administrators mark everything as handled."))
     _one_at_a_time()
-    newest = db.session.scalar(select(func.max(Message.id))) or 0
-    run = Handling(by_id=by.id, cause=Cause.ALL, state=RunState.RUNNING, upto_id=newest)
+    run = Handling(by_id=by.id, cause=Cause.ALL, state=RunState.RUNNING)
     db.session.add(run)
     db.session.flush()
+    db.session.execute(WHAT_IS_UNREAD, {"run": run.id})
     record_change(by.id, "handled", run.id, "everything", {"messages": unread_everywhere()})
     return run
 
@@ -164,7 +176,8 @@ def undo_run(by: User, run_id: int) -> None:
         raise Conflict(_("This was taken back already."))
     if run.at < clock.now() - UNDO_FOR:
         raise Conflict(_("This was more than an hour ago and cannot be taken back any more."))
-    run.state, run.undone_at, run.undone_by_id = RunState.UNDOING, clock.now(), by.id
+    _forget_meant(run)
+    run.state, run.place, run.undone_at, run.undone_by_id = RunState.UNDOING, 0, clock.now(), by.id
     record_change(by.id, "handled", run.id, "everything", {"taken_back": run.count})
 
 
@@ -174,21 +187,22 @@ def runs(limit: int = 10) -> list[Handling]:
     return list(db.session.scalars(query.limit(limit)))
 
 
-def advance_runs(batches: int = 200) -> int:
-    """Go on with what is being marked or taken back, some batches of tickets; returns how many messages. Commits.
+def advance_runs(seconds: float = MOST_SECONDS) -> int:
+    """Go on with what is being marked or taken back, for so long; returns how many messages. Commits.
 
-    Each batch is a transaction of its own and holds the conversations of fifty tickets for a moment.
+    Each batch is a transaction of its own and holds the conversations of its tickets for a moment.
     """
-    done = 0
-    for _batch in range(batches):
+    done, ends = 0, time.monotonic() + seconds
+    while True:
         with transaction() as session:
             unfinished = Handling.state.in_([RunState.RUNNING, RunState.UNDOING])
             query = select(Handling).where(Handling.state.is_not(None), unfinished).order_by(Handling.id).limit(1)
             run = session.scalar(query.with_for_update(skip_locked=True))
             if run is None:
-                break
+                return done
             done += _go_on(run) if run.state == RunState.RUNNING else _go_back(run)
-    return done
+        if time.monotonic() >= ends:
+            return done
 
 
 def _one_at_a_time() -> None:
@@ -199,38 +213,65 @@ def _one_at_a_time() -> None:
 
 
 def _go_on(run: Handling) -> int:
-    ids = list(db.session.scalars(NEXT_TICKETS, {"upto": run.upto_id, "batch": BATCH}))
-    tickets = _locked(Ticket.id.in_(ids))
-    meant = (Message.ticket_id.in_([ticket.id for ticket in tickets]), Message.unhandled, Message.id <= run.upto_id)
-    marked = update(Message).where(*meant).values(unhandled=False, handling_id=run.id).returning(Message.id)
+    """Mark the next batch. A message that went to another ticket meanwhile is looked for there."""
+    meant = db.session.execute(NEXT_MESSAGES, {"run": run.id, "place": run.place, "batch": BATCH}).all()
+    if not meant:
+        _forget_meant(run)
+        run.state = RunState.DONE
+        return 0
+    unread = (Message.id == _any([row.message_id for row in meant]), Message.unhandled)
+    tickets = _held(Ticket.id.in_(select(Message.ticket_id).where(*unread)))
+    mine = Message.ticket_id == _any([ticket.id for ticket in tickets])
+    marked = update(Message).where(*unread, mine).values(unhandled=False, handling_id=run.id).returning(Message.id)
     count = len(db.session.scalars(marked, execution_options=QUIETLY).all())
     run.count += count
-    if not ids:
-        run.state = RunState.DONE
     _follow(tickets, -count)
+    left = select(Message.id).where(*unread, Message.ticket_id.is_not(None)).limit(1)
+    if db.session.scalar(left) is None:
+        run.place = meant[-1].ticket_id
     return count
 
 
 def _go_back(run: Handling) -> int:
     query = select(Message.id).where(Message.handling_id == run.id, Message.id > run.place)
-    ids = list(db.session.scalars(query.order_by(Message.id).limit(5 * BATCH)))
+    ids = list(db.session.scalars(query.order_by(Message.id).limit(BATCH)))
     if not ids:
         run.state = RunState.UNDONE
         return 0
     run.place = ids[-1]
-    return sum(count for _ticket, count in _unmark(ids, run))
+    return sum(_unmark(ids, run).values())
 
 
-def _unmark(ids: Collection[int], act: Handling) -> list[tuple[Ticket, int]]:
-    """Make these messages unread again, without those on tickets finished since; returns tickets with their counts."""
-    where = select(Message.ticket_id).where(Message.id.in_(ids))
+def _forget_meant(run: Handling) -> None:
+    db.session.execute(delete(HandlingMessage).where(HandlingMessage.handling_id == run.id), execution_options=QUIETLY)
+
+
+def _unmark(ids: Collection[int], act: Handling) -> Counter[int]:
+    """Make these messages unread again, without those on tickets finished since; returns how many on which ticket."""
+    where = select(Message.ticket_id).where(Message.id == _any(ids))
     later = or_(Ticket.finished_at.is_(None), Ticket.finished_at <= act.at)
-    tickets = _locked(Ticket.id.in_(where), later)
-    mine = (Message.id.in_(ids), Message.handling_id == act.id, Message.ticket_id.in_([one.id for one in tickets]))
-    back = update(Message).where(*mine).values(unhandled=True, handling_id=None).returning(Message.ticket_id)
-    told = list(db.session.scalars(back, execution_options=QUIETLY))
-    _follow(tickets, len(told))
-    return [(ticket, told.count(ticket.id)) for ticket in tickets if ticket.id in told]
+    tickets = _held(Ticket.id.in_(where), later)
+    mine = Message.ticket_id == _any([ticket.id for ticket in tickets])
+    back = update(Message).where(Message.id == _any(ids), Message.handling_id == act.id, mine)
+    back = back.values(unhandled=True, handling_id=None)
+    marked = db.session.scalars(back.returning(Message.ticket_id), execution_options=QUIETLY)
+    told = Counter(ticket_id for ticket_id in marked if ticket_id is not None)
+    _follow(tickets, told.total())
+    return told
+
+
+def _any(ids: Collection[int]) -> Any:
+    """For a comparison with one of many ids, which are one value of the statement, however many."""
+    return any_(literal(list(ids), ARRAY(BigInteger)))
+
+
+def _held(*conditions: ColumnElement[bool]) -> Sequence[Where]:
+    """The tickets that meet the conditions, locked as by `_locked`, but no objects: there may be a thousand."""
+    found = dict(db.session.execute(select(Ticket.id, Ticket.conversation_id).where(*conditions)).tuples().all())
+    first = select(Conversation.id).where(Conversation.id == _any(set(found.values()))).order_by(Conversation.id)
+    db.session.execute(first.with_for_update(key_share=True))
+    query = select(Ticket.id, Ticket.queue_id, Ticket.customer_id).where(Ticket.id == _any(found), *conditions)
+    return db.session.execute(query.order_by(Ticket.id).with_for_update(key_share=True)).all()
 
 
 def _locked(*conditions: ColumnElement[bool]) -> list[Ticket]:
@@ -242,7 +283,7 @@ def _locked(*conditions: ColumnElement[bool]) -> list[Ticket]:
     return list(db.session.scalars(locked)) if found else []
 
 
-def _follow(tickets: Collection[Ticket], delta: int) -> None:
+def _follow(tickets: Collection[Ticket] | Collection[Where], delta: int) -> None:
     """Keep tickets, the counter and open pages true after messages were marked or unmarked."""
     if not tickets:
         return

@@ -1,5 +1,6 @@
 """What is handled: by hand, by finishing, for everybody at once; and that nothing else marks anything."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -7,7 +8,9 @@ from sqlalchemy import select, text
 
 from helpdesk import handled
 from helpdesk.errors import Conflict, Forbidden, NotFound, Refused
-from helpdesk.models import Event, Handling, Message, Reply, Right, State
+from helpdesk.models import Event, Handling, Message, Reply, Right, State, Ticket
+from helpdesk.models.handling import HandlingMessage
+from helpdesk.models.unread import recount_unread
 from helpdesk.queries.counters import count_of
 
 
@@ -238,6 +241,83 @@ def test_everything_is_marked_in_batches_and_taken_back(committed, make_committe
     assert by_hand.undone_at is None
     told = committed.scalars(select(Event).where(Event.kind == "admin.changed").order_by(Event.id))
     assert [event.payload["changes"] for event in told] == [{"messages": 4}, {"taken_back": 4}]
+
+
+def test_everything_leaves_alone_what_is_being_written_at_that_instant(committed, make_committed, app):
+    """A message has its id before it can be seen: the act begins between the two, with higher ids there."""
+    make = make_committed
+    cast = make.cast()
+    slow, quick = make.ticket(cast.support), make.ticket(cast.support)
+    committed.commit()
+    slow_id, quick_id = slow.id, quick.id
+    written, begun = threading.Event(), threading.Event()
+
+    def write_slowly() -> int:
+        from helpdesk.db import db
+        from helpdesk.models import Ticket
+        from helpdesk.models.ticket import lock_conversations
+        from tests.factories import Factories
+
+        with app.app_context():
+            ticket = db.session.get_one(Ticket, slow_id)
+            lock_conversations([ticket.conversation_id])
+            ticket = db.session.get_one(Ticket, slow_id, with_for_update=True, populate_existing=True)
+            message = Factories(db.session).hear(ticket, "Пишу в этот миг")
+            written.set()
+            assert begun.wait(30)
+            db.session.commit()
+            return message.id
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write_slowly)
+        assert written.wait(30)
+        higher = make.hear(quick, "Позже начато, раньше видно")
+        committed.commit()
+        run = handled.begin_run(cast.dora)
+        committed.commit()
+        begun.set()
+        late_id = writing.result()
+    assert higher.id > late_id
+    assert handled.advance_runs() == 3
+    slow, quick = (committed.get(Ticket, one) for one in (slow_id, quick_id))
+    assert unread_ids(committed, slow, quick) == [late_id]
+    assert (run.state, run.count, handled.unread_everywhere()) == ("done", 3, 1)
+    assert committed.scalars(select(HandlingMessage.message_id)).all() == []
+
+
+def test_everything_finds_what_went_to_another_ticket_meanwhile(committed, make_committed):
+    make = make_committed
+    cast = make.cast()
+    first, second = make.ticket(cast.support, cast.eve), make.ticket(cast.support, cast.eve)
+    second_id = second.id
+    committed.commit()
+    run = handled.begin_run(cast.dora)
+    committed.execute(
+        text("UPDATE messages SET ticket_id = :there WHERE ticket_id = :here"), {"there": second_id, "here": first.id}
+    )
+    recount_unread([first.id, second_id])
+    committed.commit()
+    assert second.unread == 2
+    assert handled.advance_runs() == 2
+    assert unread_ids(committed, first, second) == []
+    assert run.state == "done"
+
+
+def test_half_of_everything_can_be_taken_back(committed, make_committed, monkeypatch):
+    monkeypatch.setattr(handled, "BATCH", 2)
+    make = make_committed
+    cast = make.cast()
+    tickets = [make.ticket(cast.support) for _number in range(5)]
+    committed.commit()
+    before = unread_ids(committed, *tickets)
+    run = handled.begin_run(cast.dora)
+    committed.commit()
+    assert handled.advance_runs(seconds=0) == 2
+    handled.undo_run(cast.dora, run.id)
+    committed.commit()
+    assert handled.advance_runs() == 2
+    assert unread_ids(committed, *tickets) == before
+    assert (run.state, handled.unread_everywhere()) == ("undone", 5)
 
 
 def test_everything_can_be_taken_back_for_an_hour(session, cast, eves, move_clock):

@@ -35,8 +35,8 @@ class RunState(StrEnum):
 class Handling(Model):
     """One act of marking: who, when, how many messages, and whether it was undone.
 
-    `state`, `upto_id` (the newest message that it means) and `place` (how far its undoing is) belong to acts on
-    everything alone.
+    `state` and `place` belong to acts on everything alone: `place` is the last ticket that was done, or while it is
+    being undone the last message.
     """
 
     __tablename__ = "handlings"
@@ -57,7 +57,20 @@ class Handling(Model):
     undone_at: Mapped[Moment | None]
     undone_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     state: Mapped[str | None]
-    upto_id: Mapped[int | None]
     place: Mapped[int] = mapped_column(default=0, server_default="0")
 
     by: Mapped[User] = relationship(foreign_keys=[by_id])
+
+
+class HandlingMessage(Model):
+    """A message that an act on everything means, with its ticket at that moment; gone when the act is done.
+
+    They are written by one statement as the act begins, so that it means what was there to be seen then and nothing
+    else: a message that was being written at that instant has an id already, perhaps a lower one, but no row here.
+    """
+
+    __tablename__ = "handling_messages"
+
+    handling_id: Mapped[int] = mapped_column(ForeignKey("handlings.id", ondelete="CASCADE"), primary_key=True)
+    ticket_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    message_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
