@@ -16,7 +16,7 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from helpdesk import clock
+from helpdesk import clock, live
 from helpdesk.db import db
 from helpdesk.errors import Refused
 from helpdesk.models import Conversation, Customer, Event, Message, MessageKind, Queue, Ticket, User
@@ -79,6 +79,7 @@ def record_event(by: User, customer: Customer, what: What, details: Mapping[str,
     else:
         row = Event(kind=fact.kind, payload=fact.payload(), project_id=conversation.project_id, **actor_columns(by))
         db.session.add(row)
+        live.touch(f"customer:{customer.id}")
     return message
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from helpdesk import clock
 from helpdesk.errors import Conflict, Forbidden, NotFound, Refused
-from helpdesk.models import Category, Draft, Group, Identity, Order, State, TicketPerson
+from helpdesk.models import Category, Draft, Group, Identity, Order, Reply, State, TicketPerson
 from helpdesk.queries import lists, saved_views
-from helpdesk.queries.list_marks import drafts_begun, last_words
+from helpdesk.queries.list_marks import Words, drafts_begun, last_words
 from helpdesk.queries.narrowing import read_narrowing, tell, write_pairs
 from helpdesk.queries.people_search import find_people
 from helpdesk.views.desk_lists import FIRST_ROWS
@@ -229,6 +229,26 @@ def test_rows_say_the_last_words_and_my_own_draft(cast: Any, make: Any, session:
     assert begun[mine.id].text == "Здравствуйте, Ева" and theirs.id not in begun
     rows = sign_in(app, cast.ann).get(f"/queues/{cast.support.id}", headers=HX).get_data(as_text=True)
     assert "Здравствуйте, Ева" in rows and "Тайна боба" not in rows and "2 messages are unread" in rows
+
+
+def test_last_words_are_neither_automatic_nor_taken_back(cast: Any, make: Any, session: Any) -> None:
+    ticket = make.ticket(cast.support)
+    make.hear(ticket, "Где мой заказ?")
+    ticket.reply(None, Reply(body="Мы получили Ваше письмо", to=["eve@mail.example"], automatic=True))
+    assert last_words([ticket.id])[ticket.id].text == "Где мой заказ?"
+    ticket.claim(cast.ann)
+    answer = ticket.reply(cast.ann, Reply(body="Ой", to=["eve@mail.example"]))
+    session.flush()
+    assert last_words([ticket.id])[ticket.id] == Words("Ой", said_by_us=True)
+    ticket.undo_reply(cast.ann, answer)
+    session.flush()
+    assert last_words([ticket.id])[ticket.id] == Words("Где мой заказ?")
+
+
+def test_the_name_of_a_hidden_queue_is_not_told(cast: Any) -> None:
+    narrowing = read_narrowing(cast.ann, f"queue:#{cast.support.id},#{cast.billing.id}")
+    assert tell(cast.ann, narrowing.pairs) == [f"Queue: {cast.support.name}"]
+    assert cast.billing.name in tell(cast.dora, narrowing.pairs)[0]
 
 
 def test_all_tickets_hold_what_one_may_see_and_no_more(app: Any, cast: Any, make: Any, session: Any) -> None:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, func, literal, select, true
+from sqlalchemy import BigInteger, and_, func, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk.db import db
 from helpdesk.models import Draft, Message, User
-from helpdesk.models.message import MessageKind
+from helpdesk.models.message import DeliveryState, MessageKind
 
 LAST_WORDS = 160
 
@@ -30,16 +30,21 @@ class Begun:
 
 
 def last_words(ticket_ids: Sequence[int]) -> dict[int, Words]:
-    """What was last said on each of these tickets; the same for every reader."""
+    """What was last said on each of these tickets; the same for every reader.
+
+    What was taken back was not said, and an automatic answer says nothing.
+    """
     if not ticket_ids:
         return {}
     asked = func.unnest(literal(list(ticket_ids), ARRAY(BigInteger))).table_valued("id").render_derived(name="asked")
+    sent = Message.delivery.is_distinct_from(DeliveryState.CANCELLED)
+    by_hand = and_(Message.kind == MessageKind.REPLY, Message.nature == "human", sent)
     said = (
         select(
             func.left(func.coalesce(func.nullif(Message.visible_text, ""), Message.text), LAST_WORDS).label("words"),
             Message.kind,
         )
-        .where(Message.ticket_id == asked.c.id, Message.kind.in_([MessageKind.INBOUND, MessageKind.REPLY]))
+        .where(Message.ticket_id == asked.c.id, or_(Message.kind == MessageKind.INBOUND, by_hand))
         .order_by(Message.id.desc())
         .limit(1)
         .lateral("said")

@@ -14,6 +14,7 @@ from helpdesk.db import db
 from helpdesk.errors import Refused
 from helpdesk.models import Category, Channel, ListName, Project, Queue, User
 from helpdesk.models.ticket.states import Kind
+from helpdesk.permissions import queue_ids
 from helpdesk.queries.field_filters import tell_field, tell_items
 from helpdesk.queries.search_filters import (
     DUE,
@@ -90,7 +91,7 @@ def _told(user: User, code: str, value: str) -> str:
     }
     if code in named:
         sentence, model = named[code]
-        return sentence % {"value": _names(model, value)}
+        return sentence % {"value": _names(user, model, value)}
     plain = {
         "state": (_("State: %(value)s"), _state_words(value)),
         "priority": (_("Priority: %(value)s"), _priority_word(value)),
@@ -105,11 +106,14 @@ def _told(user: User, code: str, value: str) -> str:
     return sentence % {"value": told}
 
 
-def _names(model: Any, value: str) -> str:
+def _names(user: User, model: Any, value: str) -> str:
     ids = read_ids(value)
     if ids is None:
         return value
-    return ", ".join(db.session.scalars(select(model.name).where(model.id.in_(ids)).order_by(model.id))) or value
+    query = select(model.name).where(model.id.in_(ids)).order_by(model.id)
+    if model is Queue:
+        query = query.where(Queue.id.in_(queue_ids(user)))
+    return ", ".join(db.session.scalars(query)) or value
 
 
 def _kind_names(value: str) -> str:

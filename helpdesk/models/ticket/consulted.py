@@ -88,5 +88,5 @@ class Consulted(Spoken, Described):
             raise Refused(_("They take part already. Write a comment to tell them something."))
         names = ", ".join(one.name for one in added)
         message = say(lock_conversation(self.conversation_id), MessageKind.SYSTEM, by, names, "", self)
-        make_findable(message, self.id)
+        make_findable(message, self.shown_on_id or self.id)
         return message
