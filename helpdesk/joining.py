@@ -9,7 +9,8 @@ from sqlalchemy import Row, func, select
 
 from helpdesk import permissions
 from helpdesk.db import db
-from helpdesk.models import Draft, Message, OutboxItem, Participant, Right, Ticket, User
+from helpdesk.errors import Conflict
+from helpdesk.models import Draft, Message, OutboxItem, Participant, Right, Ticket, TicketJoin, User
 from helpdesk.models.message import DeliveryState
 from helpdesk.models.ticket import find_by_number, lock_for_joining
 from helpdesk.models.ticket.states import Kind, State
@@ -43,6 +44,27 @@ def hold_both(user: User, first_id: int, second_id: int) -> tuple[Ticket, Ticket
         permissions.get_ticket(user, ticket_id, Right.WORK, lock=True) for ticket_id in (first_id, second_id)
     )  # once more: either may have gone to another queue while this waited
     return first, second
+
+
+def merge_to_undo(user: User, ticket_id: int) -> tuple[Ticket, TicketJoin]:
+    """A merged ticket with its merge, as `user` may undo it.
+
+    They must work on it, on what it was merged into, and on the ticket on which both are shown now: what was said there
+    since may go with it. Raises NotFound or Forbidden where they do not, Conflict where it is not merged.
+    """
+    ticket = permissions.get_ticket(user, ticket_id, Right.WORK)
+    join = ticket.active_merge()
+    if join is None:
+        raise Conflict(_("This ticket is not merged any more."))
+    for shown_id in {join.to_id, ticket.as_merged().id}:
+        permissions.get_ticket(user, shown_id, Right.WORK)
+    return ticket, join
+
+
+def hold_merge(user: User, ticket_id: int) -> Ticket:
+    """The same ticket locked, with all that merges have tied to it."""
+    hold_both(user, ticket_id, merge_to_undo(user, ticket_id)[1].to_id)
+    return merge_to_undo(user, ticket_id)[0]  # once more: it may be shown elsewhere by now
 
 
 def offers(user: User, ticket: Ticket) -> list[Row[Any]]:

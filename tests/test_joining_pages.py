@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from helpdesk import clock
-from helpdesk.models import Notice, Right, State, Ticket, TicketLink, TicketWatcher
-from helpdesk.models.ticket import Kind
+from helpdesk.models import Message, Notice, Right, State, Ticket, TicketLink, TicketWatcher
+from helpdesk.models.ticket import Kind, lock_for_joining
 from tests.clients import sign_in
 
 
@@ -95,6 +95,27 @@ def test_undo_needs_both_too(app: Any, session: Any, make: Any, cast: Any, two: 
     assert other.number_text not in page
     assert other.title not in page
     assert ann.get(f"/t/{two[0].number}").location.endswith(f"/tickets/{two[0].id}")
+
+
+def test_undo_needs_the_end_of_the_chain_too(ann: Any, session: Any, make: Any, cast: Any, two: Any) -> None:
+    first, second = two
+    hidden = make.ticket(cast.billing, cast.eve, "Счёт", channel=cast.mailbox)
+    lock_for_joining(Ticket, [first.id, second.id, hidden.id])
+    first.merge_into(cast.ann, second)
+    second.merge_into(cast.dora, hidden)
+    make.hear(hidden, "Тайна бухгалтерии")
+    session.commit()
+    assert ann.get(f"/tickets/{first.id}/merge/undo").status_code == 404
+    assert ann.post(f"/tickets/{first.id}/merge/undo").status_code == 404
+    assert first.merged_into_id == second.id
+
+
+def test_nothing_is_written_beside_a_merged_ticket(ann: Any, session: Any, cast: Any, two: Any) -> None:
+    first, second = two
+    ann.post(f"/tickets/{first.id}/merge", data={"target_id": second.id})
+    answer = ann.post(f"/tickets/{first.id}/messages", data={"body": "Мимо коллеги"})
+    assert answer.status_code == 422
+    assert session.scalars(select(Message).where(Message.kind == "reply")).all() == []
 
 
 def test_messages_of_a_merged_ticket_are_read_where_they_are_shown(

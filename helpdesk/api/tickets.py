@@ -13,9 +13,9 @@ from helpdesk.api.framework import Caller, Noun, check_version
 from helpdesk.api.schemas import FieldValues, Id, In, Moment, Out, Paged, QueryId, Words
 from helpdesk.api.shapes import PriorityNumber, TicketOut
 from helpdesk.db import db
-from helpdesk.errors import Conflict, Refused
+from helpdesk.errors import Refused
 from helpdesk.history import tell
-from helpdesk.joining import hold_both
+from helpdesk.joining import hold_both, hold_merge
 from helpdesk.models import Event, Group, Right, Scope, State, Ticket
 from helpdesk.models.lists import MOST_CHOSEN
 from helpdesk.models.ticket import find_by_number
@@ -265,10 +265,7 @@ def merge(caller: Caller, ticket_id: int, body: MergeIn) -> TicketOut:
 @noun.post("/tickets/{ticket_id}/merge/undo", scope=Scope.TICKETS_WRITE, answer=TicketOut, body=UnmergeIn)
 def unmerge(caller: Caller, ticket_id: int, body: UnmergeIn) -> TicketOut:
     """Undo the merge of a ticket: both are as they were before."""
-    join = permissions.get_ticket(caller.user, ticket_id, Right.WORK).active_merge()
-    if join is None:
-        raise Conflict(_("This ticket is not merged any more."))
-    ticket = hold_both(caller.user, ticket_id, join.to_id)[0]
+    ticket = hold_merge(caller.user, ticket_id)
     ticket.unmerge(caller.user, set(body.message_ids))
     return shapes.shape(ticket)
 

@@ -159,8 +159,11 @@ def participants(ticket: Ticket) -> list[Participant]:
 
 
 def may_write_beside(ticket: Ticket) -> bool:
-    """Whether the user may write into the conversation without reopening the ticket."""
-    if ticket.kind == Kind.ACTIVE or ticket.rival_id() is not None:
+    """Whether the user may write into the conversation without reopening the ticket.
+
+    Nobody may on a merged one: the customer is answered where its messages are shown.
+    """
+    if ticket.kind == Kind.ACTIVE or ticket.merged_into_id is not None or ticket.rival_id() is not None:
         return False
     return permissions.may(current_user, Right.WORK, beside_queue(ticket))
 

@@ -13,9 +13,8 @@ from helpdesk.auth import me
 from helpdesk.db import db
 from helpdesk.errors import Conflict, NotFound, Refused
 from helpdesk.forms import whole
-from helpdesk.models import Message, MessageKind, Right, Ticket, TicketJoin
+from helpdesk.models import Message, MessageKind, Right, Ticket
 from helpdesk.models.ticket import Place, Tie, find_by_number, lock_for_joining
-from helpdesk.models.ticket.joins import MERGE
 from helpdesk.models.ticket.parted import words_of
 from helpdesk.views import link_shapes, shapes
 from helpdesk.views.states import back_to
@@ -65,8 +64,7 @@ def merge(ticket_id: int) -> ResponseReturnValue:
 @login_required
 def unmerge_form(ticket_id: int) -> ResponseReturnValue:
     """What undoing the merge of this ticket would do, and where what was said since belongs."""
-    ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK)
-    join = _merge_of(ticket)
+    ticket, join = joining.merge_to_undo(me(), ticket_id)
     said = ticket.said_since_merge()
     return _dialog(
         "unmerge",
@@ -81,8 +79,7 @@ def unmerge_form(ticket_id: int) -> ResponseReturnValue:
 @login_required
 def unmerge(ticket_id: int) -> ResponseReturnValue:
     """Undo the merge; `own` are ids of messages that go to this ticket."""
-    ticket = permissions.get_ticket(current_user, ticket_id, Right.WORK)
-    ticket = joining.hold_both(me(), ticket_id, _merge_of(ticket).to_id)[0]
+    ticket = joining.hold_merge(me(), ticket_id)
     ticket.unmerge(me(), own_ids=set(request.form.getlist("own", type=int)))
     flash(_("The merge was undone. Both tickets are as they were."), "success")
     return back_to(ticket)
@@ -201,13 +198,6 @@ def _dialog(name: str, ticket: Ticket, **context: Any) -> str:
 
 def _target(ticket_id: int | None) -> Ticket | None:
     return permissions.get_ticket(current_user, ticket_id, Right.WORK) if ticket_id is not None else None
-
-
-def _merge_of(ticket: Ticket) -> TicketJoin:
-    join = ticket.active_merge()
-    if join is None or join.what != MERGE:
-        raise Conflict(_("This ticket is not merged any more."))
-    return join
 
 
 def _own_messages(ticket: Ticket) -> list[Message]:

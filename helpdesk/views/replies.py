@@ -111,6 +111,8 @@ def beside(ticket_id: int) -> ResponseReturnValue:
     """Write to the customer of a paused or finished ticket without reopening it."""
     ticket = permissions.get_ticket(current_user, ticket_id, lock=True)
     conversation = ticket.conversation
+    if ticket.merged_into_id is not None:
+        raise Refused(_("This ticket was merged into another one; undo the merge first."))
     if not permissions.may(current_user, Right.WORK, beside_queue(ticket)):
         raise Forbidden(_("You may not write in the channel of this conversation."))
     to, cc = recipients(ticket)
