@@ -73,11 +73,12 @@ NOUNS = (
 
 def init_app(app: Flask) -> None:
     """Register the pages of the desk."""
-    from helpdesk import shell, staying
+    from helpdesk import shell, staying, text_links
     from helpdesk.views import administration, availability, notices, rail, tasks
 
     shell.init_app(app)
     staying.init_app(app)
+    app.jinja_env.filters["linked"] = text_links.linked
     rail.init_app(app)
     availability.init_app(app)
     notices.init_app(app)
