@@ -13,7 +13,22 @@ from itertools import chain
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Row, any_, delete, exists, literal, or_, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Row,
+    any_,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import aliased
 
 from helpdesk import clock, live
 from helpdesk.db import db, transaction
@@ -82,9 +97,11 @@ def read_seen(token: str) -> Seen:
 
 
 def markable(user: User) -> ColumnElement[bool]:
-    """The condition on `Ticket`: `user` may work on it, so what was written there may be handled by them."""
+    """The condition on `Ticket`: `user` may work on it, or on what it was merged into, so that they may handle it."""
+    shown = aliased(Ticket)
     return or_(
         Ticket.queue_id.in_(queue_ids(user, Right.WORK)),
+        exists().where(shown.id == Ticket.shown_on_id, shown.queue_id.in_(queue_ids(user, Right.WORK))),
         Ticket.owner_id == user.id,
         exists().where(TicketPerson.ticket_id == Ticket.id, TicketPerson.user_id == user.id),
     )
@@ -249,7 +266,11 @@ def _forget_meant(run: Handling) -> None:
 def _unmark(ids: Collection[int], act: Handling) -> Counter[int]:
     """Make these messages unread again, without those on tickets finished since; returns how many on which ticket."""
     where = select(Message.ticket_id).where(Message.id == _any(ids))
-    later = or_(Ticket.finished_at.is_(None), Ticket.finished_at <= act.at)
+    shown = aliased(Ticket)  # of a merged ticket: being merged finished it, but nobody's work on it is done by that
+    later = exists().where(
+        shown.id == func.coalesce(Ticket.shown_on_id, Ticket.id),
+        or_(shown.finished_at.is_(None), shown.finished_at <= act.at),
+    )
     tickets = _held(Ticket.id.in_(where), later)
     mine = Message.ticket_id == _any([ticket.id for ticket in tickets])
     back = update(Message).where(Message.id == _any(ids), Message.handling_id == act.id, mine)

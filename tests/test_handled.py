@@ -194,6 +194,31 @@ def test_undo_leaves_alone_what_was_finished_since(session, cast, eves):
     assert len(unread_ids(session, one, two)) == two.unread == 1
 
 
+def test_what_was_merged_is_marked_and_brought_back_where_it_is_shown(session, make, cast):
+    target, merged = make.ticket(cast.support, cast.eve), make.ticket(cast.billing, cast.eve)
+    before = unread_ids(session, target, merged)
+    merged.merge_into(cast.dora, target)
+    session.commit()
+    act = handled.mark_handled(cast.ann, cast.eve, handled.unread_of(cast.ann, cast.eve.id).seen)
+    assert unread_ids(session, target, merged) == []
+    assert handled.undo_mark(cast.ann, act.id) == 2
+    assert unread_ids(session, target, merged) == before
+
+
+def test_undo_brings_back_what_was_merged_since_unless_its_target_is_finished(session, make, cast, eves):
+    one, two, _hidden = eves
+    for finished in (False, True):
+        act = handled.mark_handled(cast.ann, cast.eve, handled.unread_of(cast.ann, cast.eve.id).seen)
+        if not finished:
+            one.merge_into(cast.ann, two)
+        else:
+            two.finish(cast.ann, State.SOLVED)
+        session.commit()
+        assert handled.undo_mark(cast.ann, act.id) == (0 if finished else 2)
+        assert len(unread_ids(session, one, two)) == (0 if finished else 2)
+    assert handled.unread_everywhere() == 1
+
+
 @pytest.mark.parametrize("token", ["x", "1", "1-2-3", "1-0", "-1-2", "1-99999999999999999999"])
 def test_a_made_up_token_is_refused(token):
     with pytest.raises(Refused):
