@@ -13,12 +13,11 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from helpdesk.models import Queue
-from helpdesk.queries.counters import figures_of_queues
+from helpdesk.queries.counters import figures_of
 
 log = structlog.get_logger(__name__)
 
-GAP_SECONDS = 0.5
+GAP_SECONDS = 1.0
 PREFIX = "queue:"
 
 Figures = dict[str, dict[str, Any]]
@@ -65,5 +64,5 @@ def read_figures(topics: Collection[str]) -> Figures:
             "waiting": figure.waiting,
             "oldest_at": figure.oldest_at.isoformat() if figure.oldest_at else None,
         }
-        for figure in figures_of_queues(Queue.id.in_(ids))
+        for figure in figures_of(ids)
     }

@@ -34,6 +34,7 @@ VERSIONS_SECONDS = 15.0
 LONGEST_SECONDS = 3600.0
 MOST_STREAMS = 3  # of one session; a fourth ends the oldest
 MOST_TOPICS = 200
+GATHER_SECONDS = 0.04  # a commit changes several topics, and one writing serves them all
 NOTICE_SECONDS = 0.5  # how soon the listener notices that the process shall end
 
 
@@ -99,8 +100,9 @@ class Stream:
         self._stirred.set()
 
     def wait(self, seconds: float) -> dict[str, Change]:
-        """What changed since the last call, waiting for it at most so long."""
-        self._stirred.wait(seconds)
+        """What changed since the last call, waiting for it at most so long, and a moment for what comes with it."""
+        if self._stirred.wait(seconds) and not self.ended:
+            time.sleep(GATHER_SECONDS)
         self._stirred.clear()
         untold, self._untold = self._untold, {}
         return untold
@@ -276,19 +278,28 @@ def events(app: Flask, stream: Stream, topics: Topics) -> Iterator[str]:
             if now >= ping_at:
                 ping_at = now + CHECK_SECONDS
                 yield ": here\n\n"  # a browser that is gone is found out here
-            for topic, change in stream.wait(max(0.0, ping_at - time.monotonic())).items():
-                if topic in stream.topics:
-                    about = {} if change.about is None else {"since": change.since, "about": change.about}
-                    yield _said("change", {"topic": topic, "version": change.version, **about})
-            figures = {topic: those for topic, those in stream.figures().items() if topic in stream.topics}
-            if figures:
-                yield _said("figures", figures)
-            writers = [one for one in stream.writers() if f"queue:{one.queue_id}" in stream.topics]
-            if writers:
-                yield _said("writers", {str(one.ticket_id): one.but(stream.user_id) for one in writers})
+            news = _news(stream, stream.wait(max(0.0, ping_at - time.monotonic())))
+            if news:
+                yield news
         yield f"retry: {_retry_ms()}\n\n"
     finally:
         hub.leave(stream)
+
+
+def _news(stream: Stream, changes: dict[str, Change]) -> str:
+    """All that a stream has to say now, in one piece: hundreds of streams write it at the same time."""
+    said = []
+    for topic, change in changes.items():
+        if topic in stream.topics:
+            about = {} if change.about is None else {"since": change.since, "about": change.about}
+            said.append(_said("change", {"topic": topic, "version": change.version, **about}))
+    figures = {topic: those for topic, those in stream.figures().items() if topic in stream.topics}
+    if figures:
+        said.append(_said("figures", figures))
+    writers = [one for one in stream.writers() if f"queue:{one.queue_id}" in stream.topics]
+    if writers:
+        said.append(_said("writers", {str(one.ticket_id): one.but(stream.user_id) for one in writers}))
+    return "".join(said)
 
 
 def _said(name: str, data: dict[str, Any]) -> str:

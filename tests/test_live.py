@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 from helpdesk import live, live_hub
 from helpdesk.models import TicketPerson
-from helpdesk.queries.live import allowed, stored_versions
+from helpdesk.queries.live import allowed, allowed_by_user, stored_versions
 from tests.clients import sign_in
 
 # --- who may follow what ----------------------------------------------------------------------------------------------
@@ -32,6 +33,28 @@ def test_topics_are_chosen_by_what_a_user_may_see(cast: Any, make: Any) -> None:
     make.add(TicketPerson(ticket_id=foreign.id, user_id=cast.ann.id))
     assert allowed(cast.ann, asked) == own | {f"ticket:{foreign.id}"}
     assert allowed(cast.dora, asked) == asked - {f"user:{cast.ann.id}", f"user:{cast.bob.id}"}
+
+
+def test_many_streams_are_checked_by_a_handful_of_statements(cast: Any, make: Any) -> None:
+    """The warden looks every few seconds; each user alone would cost hundreds of statements in a full house."""
+    tickets = [make.ticket(cast.support), make.ticket(cast.billing)]
+    topics = {f"{kind}:{ticket.id}" for ticket in tickets for kind in ("ticket", "viewers")}
+    topics |= {f"queue:{cast.support.id}", f"queue:{cast.billing.id}"}
+    users = [cast.ann, cast.bob, cast.carl, cast.sue, cast.dora]
+    wanted = {user.id: frozenset(topics | {f"user:{user.id}"}) for user in users}
+    alone = {user.id: allowed(user, wanted[user.id]) for user in users}
+    assert alone[cast.ann.id] != alone[cast.carl.id] != alone[cast.dora.id]
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        assert allowed_by_user(wanted) == alone
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert len(asked) <= 5
 
 
 @pytest.mark.parametrize("topic", ["", "queue", "queue:", "queue:x", "queue:-1", "channel:1", "ticket:" + "9" * 40])

@@ -189,9 +189,8 @@ def test_versions_come_from_postgresql_while_redis_is_away(desk: Any, committed:
         desk.ticket.claim(desk.ann)
         committed.commit()
         after = browser.hear("versions")
-        while after == before:
+        while any(after[topic] == before[topic] for topic in desk.topics):  # a commit may fall between two statements
             after = browser.hear("versions")
-        assert all(after[topic] != before[topic] for topic in desk.topics)
 
 
 def test_streams_hold_no_database_connection(desk: Any, committed: Any, server: Any) -> None:
