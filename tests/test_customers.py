@@ -227,6 +227,21 @@ def test_a_merge_carries_own_fields_and_notes_what_was_different(cast: Any, make
     assert eve.fields == before | {str(city.id): "Одесса"}  # what somebody wrote since is theirs
 
 
+@pytest.mark.parametrize("goes_into", ["stays", "goes"])
+def test_parting_waits_while_tickets_of_both_are_merged(cast: Any, make: Any, session: Any, goes_into: str) -> None:
+    eve, other = make.customer("Ева", "eve@customer.example"), make.customer("Ольга", "olga@customer.example")
+    hers, others = make.ticket(cast.support, eve), make.ticket(cast.support, other)
+    merge = merge_into(other, eve, cast.ann)
+    first, second = (others, hers) if goes_into == "stays" else (hers, others)
+    first.merge_into(cast.ann, second)
+    session.flush()
+    with pytest.raises(Conflict, match=first.number):
+        undo_merge(merge, cast.ann)
+    first.unmerge(cast.ann)
+    session.flush()
+    assert undo_merge(merge, cast.ann) is other
+
+
 def test_merges_are_undone_from_the_last(cast: Any, make: Any) -> None:
     a, b, c = make.customer("А"), make.customer("Б"), make.customer("В")
     first = merge_into(a, b, cast.ann)

@@ -7,12 +7,13 @@ the conversations that began meanwhile from one of the addresses. Messages are n
 who wrote it.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from flask_babel import gettext as _
 from sqlalchemy import ForeignKey, Index, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
 from helpdesk import clock, live
 from helpdesk.db import Id, Model, Moment, Now, db
@@ -97,6 +98,7 @@ def undo_merge(merge: CustomerMerge, by: User) -> Customer:
         *_still(Conversation, merge.moved["conversations"], target),
         *_begun_meanwhile(merge, identities, target),
     }
+    _check_apart(conversations)
     _hand_over(identities, sorted(conversations), target, source, by)
     if target.note == merge.moved["note_after"]:
         target.note = merge.moved["note_before"]
@@ -185,6 +187,21 @@ def _begun_meanwhile(merge: CustomerMerge, identities: list[int], target: Custom
         )
     )
     return list(db.session.scalars(query))
+
+
+def _check_apart(conversations: Collection[int]) -> None:
+    """Raises Conflict where a ticket that goes is merged with one that stays: answers would reach both customers."""
+    merged, shown = aliased(Ticket), aliased(Ticket)
+    pairs = select(merged.number).join(shown, shown.id == merged.shown_on_id)
+    goes, stays = merged.conversation_id.in_(conversations), shown.conversation_id.not_in(conversations)
+    number = db.session.scalar(pairs.where(goes, stays).limit(1))
+    if number is None:
+        stays, goes = merged.conversation_id.not_in(conversations), shown.conversation_id.in_(conversations)
+        number = db.session.scalar(pairs.where(goes, stays).limit(1))
+    if number is not None:
+        raise Conflict(
+            _("Ticket %(number)s is merged with one of the other customer. Undo that merge first.", number=number)
+        )
 
 
 def _hand_over(
