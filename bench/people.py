@@ -36,7 +36,7 @@ GAP, PERSON_GAP = 0.5, 0.2  # seconds; MIN_GAP_MS and PERSON_GAP_MS of live.js
 LATE = 20.0  # seconds that the last messages get to be stored
 PATIENCE, LONGEST_PAUSE = 20.0, 10.0  # times the last answer, seconds; of list.js
 GATHER, PATIENCE_TOGETHER = 0.015, 3.0  # seconds, times the last answer; of together.js
-BEAT = 10.0  # seconds; BEAT_MS of presence.js
+BEAT, QUIET, TRUSTED = 10.0, 60.0, 20.0  # seconds; of presence.js and live_contact.js
 
 
 @dataclass
@@ -69,6 +69,7 @@ class Operator:
         self.waiting: set[str] = set()
         self.untold: dict[str, About] = {}
         self.token = self.presence_url = ""
+        self.heard_at = 0.0
         self.jobs: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -122,6 +123,7 @@ class Operator:
 
     def _hear(self, name: str, data: dict[str, Any]) -> None:
         self.heard.events[name] += 1
+        self.heard_at = time.monotonic()
         if name == "versions":
             for topic, version in data.items():
                 self._note(topic, version)
@@ -234,8 +236,14 @@ class Operator:
             self.known[topic] = int(version)
 
     async def _beat(self) -> None:
-        """Say every ten seconds that this ticket is open here."""
+        """Say that this ticket is open here: every ten seconds, or every minute while the stream tells it."""
+        said_at = 0.0
         while self.presence_url:
+            now = time.monotonic()
+            if now - self.heard_at < TRUSTED and now - said_at < QUIET - BEAT / 2:
+                await asyncio.sleep(BEAT)
+                continue
+            said_at = now
             body = urlencode({"tab": f"{id(self):018d}"[-18:], "doing": "viewing"}).encode()
             headers = {
                 "X-CSRFToken": self.token, "X-Background": "1", "Content-Type": "application/x-www-form-urlencoded",

@@ -11,7 +11,7 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from helpdesk import live, live_writers
+from helpdesk import live, live_writers, presence
 from helpdesk.live_figures import FigureReader, Figures
 from helpdesk.live_writers import Writers
 from helpdesk.models.availability import note_presence
@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 CHECK_SECONDS = 4.0  # rights are looked at again; what is revoked must be silent within 5 s
 VERSIONS_SECONDS = 15.0
+KEEP_SECONDS = 10.0  # presence is believed for longer
 LONGEST_SECONDS = 3600.0
 MOST_STREAMS = 3  # of one session; a fourth ends the oldest
 MOST_TOPICS = 200
@@ -216,12 +217,16 @@ class Hub:
 
     def _watch(self, app: Flask) -> None:
         """The warden: end the streams of ended sessions, and set anew what the others may follow."""
+        keep_at = 0.0
         while not self.ending:
             began = time.monotonic()
             streams = self._all()
             try:
                 if streams:
                     self._look_again(app, streams)
+                if began >= keep_at:
+                    keep_at = began + KEEP_SECONDS
+                    presence.keep(_viewers(streams))
             except SQLAlchemyError as error:
                 log.warning("rights of event streams could not be checked", error=str(error)[:300])
                 for stream in streams:
@@ -246,6 +251,16 @@ class Hub:
                 stream.stored = {topic: stored[topic] for topic in topics}
             if stream.ended or stream.compare or stored:
                 stream.stir()
+
+
+def _viewers(streams: Iterable[Stream]) -> dict[int, set[int]]:
+    """The tickets that are open in somebody's browser, each with the users whose streams say so."""
+    found: defaultdict[int, set[int]] = defaultdict(set)
+    for stream in streams:
+        for topic in stream.topics:
+            if topic.startswith(presence.TOPIC):
+                found[int(topic.removeprefix(presence.TOPIC))].add(stream.user_id)
+    return found
 
 
 hub = Hub()

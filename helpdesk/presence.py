@@ -1,12 +1,14 @@
 """Who has a ticket open, and who is writing on it: kept in Redis for some seconds and nowhere else.
 
-Each open page says every ten seconds what its person does there, and at once when that changes. Nothing that matters
-hangs on it: without Redis nobody seems to be anywhere, and everything else works. Customers never learn of it.
+Each open page says at once what its person does there, and every ten seconds that they still write. Of those who only
+look, the event stream of their browser tells that they are still there (`keep`), and their page once a minute. Nothing
+that matters hangs on it: without Redis nobody seems to be anywhere, and everything else works. Customers never learn of
+it.
 """
 
 import json
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -23,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 MOST_PAGES = 200  # of one ticket; more are not kept
 MOST_TAB = 24
+TOPIC = "viewers:"
 
 
 class Doing(StrEnum):
@@ -34,8 +37,10 @@ class Doing(StrEnum):
     AWAY = "away"
 
 
-# Seconds for which a page is believed: it speaks every 10 s, and a hidden one that browsers slow down every minute.
+# Seconds for which a page is believed: it speaks every 10 s where no stream speaks for it, and a hidden one that
+# browsers slow down every minute.
 BELIEVED = {Doing.REPLY: 25.0, Doing.NOTE: 25.0, Doing.VIEWING: 25.0, Doing.AWAY: 150.0}
+LONGEST_KEPT = 150.0  # seconds for which a stream may speak for a page that said nothing itself
 RANK = {doing: rank for rank, doing in enumerate(Doing)}
 
 
@@ -50,7 +55,7 @@ class Here:
 
 def topic(ticket_id: int) -> str:
     """The live topic that changes when somebody comes, goes or begins to write."""
-    return f"viewers:{ticket_id}"
+    return f"{TOPIC}{ticket_id}"
 
 
 def note(ticket_id: int, user: User, tab: str, doing: Doing | None, queue_id: int | None = None) -> list[Here]:
@@ -64,7 +69,7 @@ def note(ticket_id: int, user: User, tab: str, doing: Doing | None, queue_id: in
         before = _pages(_store().hgetall(key))
         after = {name: page for name, page in before.items() if page["until"] > now and name != field}
         if doing is not None and len(after) < MOST_PAGES:
-            after[field] = {"doing": doing, "until": now + BELIEVED[doing], "name": user.name}
+            after[field] = {"doing": doing, "until": now + BELIEVED[doing], "name": user.name, "said": now}
         pipe = _store().pipeline(transaction=False)
         if field in after:
             pipe.hset(key, field, json.dumps(after[field]))
@@ -82,6 +87,40 @@ def note(ticket_id: int, user: User, tab: str, doing: Doing | None, queue_id: in
     if queue_id is not None:
         _tell_lists(queue_id, ticket_id, _people(before, now), here, is_beat=doing == Doing.REPLY)
     return here
+
+
+def keep(followed: Mapping[int, Collection[int]]) -> None:
+    """Believe on in users who look at a ticket while a stream of theirs follows it: {ticket: users}.
+
+    Who is not believed any more is forgotten, and the others are told. Two round trips, however many there are.
+    """
+    if not followed or not settings().redis_url:
+        return
+    now, gone = time.time(), []
+    try:
+        pipe = _store().pipeline(transaction=False)
+        for ticket_id in followed:
+            pipe.hgetall(_key(ticket_id))
+        answers = pipe.execute()
+        for (ticket_id, users), stored in zip(followed.items(), answers, strict=True):
+            for field, page in _pages(stored).items():
+                if _is_kept(field, page, users, now):
+                    page["until"] = now + BELIEVED[Doing.VIEWING]
+                    pipe.hset(_key(ticket_id), field, json.dumps(page))
+                    pipe.expire(_key(ticket_id), int(max(BELIEVED.values())))
+                elif page["until"] <= now:
+                    pipe.hdel(_key(ticket_id), field)
+                    gone.append(topic(ticket_id))
+        pipe.execute()
+    except redis.RedisError as error:
+        log.info("nobody can be seen while Redis is away", error=str(error))
+        return
+    live.publish(dict.fromkeys(gone))
+
+
+def _is_kept(field: str, page: Mapping[str, Any], users: Collection[int], now: float) -> bool:
+    is_looking = page["doing"] == Doing.VIEWING and int(field.partition(".")[0]) in users
+    return is_looking and now - page.get("said", 0.0) < LONGEST_KEPT
 
 
 def on(ticket_id: int) -> list[Here]:

@@ -1,6 +1,7 @@
 """Who is on a ticket: kept in Redis for seconds, told to the others at once, and never a reason to fail."""
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -66,6 +67,34 @@ def test_a_page_that_says_nothing_any_more_is_gone(cast: Any, told: Any, monkeyp
     assert doings(7) == []
     assert [one.name for one in presence.note(7, cast.bob, "b1", Doing.VIEWING)] == ["Bob"]
     assert live.connection().hkeys("here:7") == [f"{cast.bob.id}.b1"]
+
+
+def test_a_stream_speaks_for_a_page_that_only_looks(cast: Any, told: Any, monkeypatch: Any) -> None:
+    presence.note(7, cast.ann, "a1", Doing.VIEWING)
+    presence.note(7, cast.bob, "b1", Doing.REPLY)
+    began = time.time()
+    monkeypatch.setattr(presence.time, "time", lambda: began + 20)
+    presence.keep({7: {cast.ann.id, cast.bob.id}})
+    del told[:]
+    monkeypatch.setattr(presence.time, "time", lambda: began + 40)
+    assert doings(7) == [("Ann", "viewing")]  # who writes says so themselves
+    presence.keep({7: {cast.ann.id}})
+    assert told == [{"viewers:7": None}]  # Bob is gone, and the others hear of it
+    monkeypatch.setattr(presence.time, "time", lambda: began + 60)
+    presence.keep({7: set()})  # Ann's browser follows the ticket no more
+    monkeypatch.setattr(presence.time, "time", lambda: began + 70)
+    presence.keep({7: {cast.bob.id}})
+    assert doings(7) == []
+
+
+def test_a_stream_does_not_speak_for_ever(cast: Any, told: Any, monkeypatch: Any) -> None:
+    """A tab that crashed says nothing, while another one of the same browser keeps the stream."""
+    presence.note(7, cast.ann, "a1", Doing.VIEWING)
+    began = time.time()
+    for seconds in range(10, 200, 10):
+        monkeypatch.setattr(presence.time, "time", lambda seconds=seconds: began + seconds)
+        presence.keep({7: {cast.ann.id}})
+    assert doings(7) == []
 
 
 def test_many_tickets_are_asked_for_in_one_round_trip(cast: Any, told: Any, monkeypatch: Any) -> None:

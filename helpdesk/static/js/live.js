@@ -2,6 +2,7 @@
 //   <div data-live="queue:3" data-version="17" hx-get="..." hx-trigger="live:changed" hx-target="..." hx-swap="morph">
 // or, for a single topic, hx-trigger="live:queue:3 from:body". Names and versions travel, never text. The server repeats
 // all versions on connect and every 15 s; whoever differs has missed something and fetches.
+import { noteContact, noteLoss } from "./live_contact.js";
 import { follow } from "./live_stream.js";
 
 const MIN_GAP_MS = 500;
@@ -88,11 +89,13 @@ function noteVersion(topic, version, wanted, about = null, since = null) {
 
 function hear(name, data) {
   if (name === "lost") {
+    noteLoss();
     lostSince ||= Date.now();
     return;
   }
   lastContact = Date.now();
   lostSince = 0;
+  noteContact();
   showBanner();
   if (name === "figures" || name === "writers") return void document.dispatchEvent(new CustomEvent(`live:${name}`, { detail: data }));
   const wanted = wantedTopics();

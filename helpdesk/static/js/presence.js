@@ -1,9 +1,12 @@
-// Who has this ticket open and who is writing. Each page says what it does every ten seconds and at once when that
-// changes; the answer is the line above the composer. <div data-presence-url data-live="viewers:17"> is that line.
+// Who has this ticket open and who is writing. Each page says at once what it does, and every ten seconds that somebody
+// still writes; whoever only looks is known by the event stream, and says so once a minute. The answer is the line above
+// the composer. <div data-presence-url data-live="viewers:17"> is that line.
 import { send, token } from "./htmx_setup.js";
+import { isFollowed } from "./live_contact.js";
 import { onMount } from "./mount.js";
 
 const BEAT_MS = 10_000;
+const QUIET_MS = 60_000; // so long the stream may speak for a page on which nobody writes
 const HIDDEN_BEAT_MS = 60_000;
 const IDLE_MS = 5_000;
 const AWAY_MS = 60_000;
@@ -15,6 +18,7 @@ let beat = null;
 let idle = null;
 let away = null;
 let newest = 0;
+let saidAt = 0;
 
 function show(place, order, html) {
   if (place !== line || order !== newest || place.innerHTML === html) return;
@@ -38,8 +42,15 @@ function say() {
   clearTimeout(beat);
   if (!line) return;
   if (!line.isConnected) return leave();
-  beat = setTimeout(say, doing === "away" ? HIDDEN_BEAT_MS : BEAT_MS);
+  beat = setTimeout(goOn, doing === "away" ? HIDDEN_BEAT_MS : BEAT_MS);
+  saidAt = Date.now();
   talk({ method: "POST", body: new URLSearchParams({ tab, doing }) });
+}
+
+function goOn() {
+  const isKnown = doing === "viewing" && line?.isConnected && isFollowed() && Date.now() - saidAt < QUIET_MS - BEAT_MS / 2;
+  if (isKnown) beat = setTimeout(goOn, BEAT_MS);
+  else say();
 }
 
 function be(what) {
