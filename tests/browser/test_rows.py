@@ -1,5 +1,6 @@
 """Rows of a list: marks that come and go by themselves, and the menu of what can be done."""
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import Window
@@ -67,3 +68,42 @@ def test_the_menu_of_a_row_does_by_keys_what_the_ticket_offers_and_leads_nowhere
     assert world.stack.query(state, snoozed) == [("paused",)]
     assert (ann.url, ann.locator(TEXT).input_value()) == (before, "Начатый ответ")
     expect(row.locator(".row-link")).to_be_focused()
+
+
+CUT = """() => {
+  const pane = document.getElementById("list-pane").getBoundingClientRect();
+  const isCut = (part) => {
+    const within = (part.closest(".row-chips") ?? part.parentElement).getBoundingClientRect();
+    const box = part.getBoundingClientRect();
+    const text = part.querySelector(".clip");
+    return box.right > Math.min(within.right, pane.right) + 0.5 || (text && text.scrollWidth > text.clientWidth + 1);
+  };
+  return [...document.querySelectorAll(".list-tab, .chip-due")].filter(isCut).map((part) => part.textContent);
+}"""
+
+
+@pytest.mark.parametrize("width", ["", "240"], ids=["default", "least"])
+def test_no_tab_and_no_due_time_is_cut_in_any_language(
+    world: World, browser: Browser, window: Window, clear_line: None, width: str
+) -> None:
+    care, ann_id = world.ids["Care"], world.ids["ann"]
+    for hours in (-50, 0.75, 60):
+        ticket_id = ticket_of_two(world, browser, f"Срок {hours}, ширина {width}")
+        world.stack.query(
+            "UPDATE tickets SET owner_id = NULL, state = 'new', queue_id = %s, due_at = now() + %s * interval '1 hour',"
+            " due_warn_at = now() WHERE id = %s RETURNING id",
+            *(care, hours, ticket_id),
+        )
+    context = window("ann")
+    context.add_init_script(f"localStorage.setItem('--list-width', '{width}')")
+    page = context.new_page()
+    try:
+        for language in ("en", "ru", "uk"):
+            world.stack.query("UPDATE users SET language = %s WHERE id = %s RETURNING id", language, ann_id)
+            page.goto(f"/queues/{care}")
+            expect(page.locator("html")).to_have_attribute("lang", language)
+            expect(page.locator("#list-pane .chip-due")).to_have_count(3)
+            expect(page.locator(".list-tab")).to_have_count(5)
+            assert page.evaluate(CUT) == []
+    finally:
+        world.stack.query("UPDATE users SET language = 'en' WHERE id = %s RETURNING id", ann_id)
