@@ -21,10 +21,13 @@ from helpdesk import clock, permissions
 from helpdesk.db import db
 from helpdesk.errors import Conflict, HelpdeskError, NotFound, Refused
 from helpdesk.models import BulkAct, Right, Ticket, User
-from queues.bulk_acts import ACTS, Act
+from queues.bulk_acts import ACTS as ACTS_ON_ONE
+from queues.bulk_acts import Act
+from queues.bulk_merge import Merge
 
 log = structlog.get_logger(__name__)
 
+ACTS: dict[str, type[Act]] = ACTS_ON_ONE | {Merge.code: Merge}
 MOST_AT_ONCE = 200
 UNDO_WITHIN = timedelta(hours=1)
 KEPT = timedelta(days=30)
@@ -171,7 +174,7 @@ def undo(user: User, row_id: int) -> tuple[int, list[Refusal]]:
     done, act = [told for told in row.results if told["done"]], ACTS[row.act]
     db.session.commit()
     count, refusals = 0, []
-    for told in done:
+    for told in reversed(done):  # each finds what it left
         try:
             act.undo(user, told["id"], told["before"])
             db.session.commit()

@@ -14,13 +14,15 @@ from sqlalchemy import func, select
 from helpdesk import clock, permissions, words
 from helpdesk.auth import me
 from helpdesk.db import db
-from helpdesk.errors import NotFound, Refused
+from helpdesk.errors import Forbidden, NotFound, Refused
 from helpdesk.forms import local_moment, whole
-from helpdesk.models import State, Ticket, User
+from helpdesk.models import Right, State, Ticket, User
 from helpdesk.models.ticket.states import Priority
 from helpdesk.snoozes import SNOOZES
+from helpdesk.views import shapes
 from helpdesk.views.desk_lists import MINE, page_of_list, pane_context
 from queues import bulk, bulk_acts
+from queues.bulk_merge import Merge, offers, told
 
 pages = Blueprint("bulk", __name__)
 
@@ -32,6 +34,7 @@ ACTS = {
     "move": (_l("Move to another queue"), _l("Move")),
     "tag": (_l("Change tags"), _l("Change tags")),
     "priority": (_l("Change the priority"), _l("Change the priority")),
+    "merge": (_l("Merge tickets"), _l("Merge")),
     "snooze": (_l("Snooze tickets"), _l("Snooze")),
     "finish": (_l("Finish tickets"), _l("Finish")),
     "spam": (_l("Mark as spam"), _l("Mark as spam")),
@@ -50,8 +53,8 @@ def show() -> ResponseReturnValue:
         "act": code,
         "title": ACTS[code][0],
         "ids": ids,
-        "options": _options(code),
-        **_preview(code, ids, {**request.args, **_first_choice(code)}),
+        "options": _options(code, ids),
+        **_preview(code, ids, {**request.args, **_first_choice(code, ids)}),
     }
     if "HX-Request" in request.headers:
         return render_template("bulk/form.html", **context)
@@ -75,7 +78,7 @@ def run() -> ResponseReturnValue:
     code = _known(request.form.get("act", ""))
     ids = bulk.chosen(request.form.get("ids", ""))
     act = _act(code, request.form)
-    row_id = bulk.run(me(), act, ids, request.form.get("key", "") or f"{clock.now().timestamp()}")
+    row_id = bulk.run(me(), act, _changing(act, ids), request.form.get("key", "") or f"{clock.now().timestamp()}")
     return redirect(url_for("bulk.result", bulk_id=row_id), 303)
 
 
@@ -119,14 +122,17 @@ def _known(code: str) -> str:
 def _preview(code: str, ids: list[int], form: Any) -> dict[str, Any]:
     """What `bulk/_preview.html` expects. An incomplete choice is no fault yet: it says what to choose."""
     try:
-        seen = bulk.preview(me(), _act(code, form), ids)
-    except (Refused, NotFound) as refusal:
+        act = _act(code, form)
+        changing = _changing(act, ids)
+    except (Refused, NotFound, Forbidden) as refusal:
         return {"seen": None, "hint": refusal.message, "total": len(ids), "verb": ACTS[code][1], "free": ""}
+    seen = bulk.preview(me(), act, changing)
     free = select(Ticket.id).where(Ticket.id.in_(seen.changes), Ticket.owner_id.is_(None)).order_by(Ticket.id)
     return {
         "seen": seen,
+        "says": told(me(), act, seen.changes) if isinstance(act, Merge) else [],
         "hint": "",
-        "total": len(ids),
+        "total": len(changing),
         "verb": ACTS[code][1],
         "free": ",".join(str(id_) for id_ in db.session.scalars(free)) if code == "assign" else "",
     }
@@ -159,6 +165,11 @@ def _act(code: str, form: Any) -> bulk_acts.Act:
             return bulk_acts.Prioritise(priority)
         case "snooze":
             return bulk_acts.Snooze(_until(form))
+        case "merge":
+            into = whole(form.get("into", ""))
+            if into is None:
+                raise Refused(_("Choose the ticket to merge into."))
+            return Merge(permissions.get_ticket(me(), into, Right.WORK))
         case "reopen":
             return bulk_acts.Reopen()
         case "spam":
@@ -170,12 +181,24 @@ def _act(code: str, form: Any) -> bulk_acts.Act:
             return bulk_acts.Finish(State(state), _line(form.get("reason", "")), bool(form.get("despite_children")))
 
 
-def _first_choice(code: str) -> dict[str, str]:
+def _changing(act: bulk_acts.Act, ids: list[int]) -> list[int]:
+    """The tickets that the act is done to: all that are chosen, but not the one that the others are merged into."""
+    if not isinstance(act, Merge):
+        return ids
+    others = [id_ for id_ in ids if id_ != act.into.id]
+    if not others:
+        raise Refused(_("Choose at least two tickets to merge."))
+    return others
+
+
+def _first_choice(code: str, ids: list[int]) -> dict[str, str]:
     """What the form has chosen when it opens."""
+    if code == "merge":
+        return {"into": str(next((row.id for row in offers(me(), ids)), ""))}
     return {"state": State.SOLVED.value} if code == "finish" else {"choice": "1h"} if code == "snooze" else {}
 
 
-def _options(code: str) -> dict[str, Any]:
+def _options(code: str, ids: list[int]) -> dict[str, Any]:
     """What the form of an act lets one choose."""
     match code:
         case "assign":
@@ -183,6 +206,8 @@ def _options(code: str) -> dict[str, Any]:
             return {"people": list(db.session.scalars(people.limit(MOST_OFFERED)))}
         case "move":
             return {"queues": list(db.session.scalars(permissions.queues(me())))}
+        case "merge":
+            return {"tickets": [shapes.row(item, clock.now()) for item in offers(me(), ids)]}
         case "priority":
             return {"priorities": words.PRIORITIES}
         case "snooze":
