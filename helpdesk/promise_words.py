@@ -33,6 +33,7 @@ CHANGES = {
     "calendar": _l("the calendar was changed"),
     "reopened": _l("the ticket was opened again"),
     "undone": _l("the answer was taken back"),
+    "merged": _l("the ticket was merged"),
 }
 
 

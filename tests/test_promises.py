@@ -436,3 +436,25 @@ def test_a_customers_new_organisation_brings_its_contract(make: Any, cast: Any, 
     session.refresh(ticket)
     assert close_to(ticket.due_at, 2026, 6, 5, 13) and close_to(other.due_at, 2026, 6, 5, 18)
     check_history(session)
+
+
+def test_merging_what_was_answered_gives_nobody_more_time(session: Any, make: Any, at: Any) -> None:
+    cast = make.cast()
+    target(session, first_seconds=HOUR, next_seconds=HOUR, real_time=True)
+    at(2026, 6, 5, 10, 0)
+    answered = make.ticket(cast.support, cast.eve, channel=cast.mailbox, minutes_ago=0)
+    answered.claim(cast.ann)
+    answered.reply(cast.ann, Reply(body="Да", to=["eve@mail.example"]))
+    waits = make.ticket(cast.support, cast.eve, channel=cast.mailbox, minutes_ago=0)
+    session.flush()
+    due_at = waits.due_at
+    at(2026, 6, 5, 10, 40)
+    answered.merge_into(cast.ann, waits)
+    session.flush()
+    assert promise(waits, "next").is_open
+    assert abs(waits.due_at - due_at) < timedelta(seconds=2)
+    check_history(session)
+    answered.unmerge(cast.ann)
+    session.flush()
+    assert waits.due_at == due_at
+    check_history(session)

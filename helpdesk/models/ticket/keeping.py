@@ -164,6 +164,7 @@ class Keeper:
             kind = PromiseKind.FIRST if ticket.last_reply_at is None else PromiseKind.NEXT
             wanted = (kind, ticket.first_unanswered_at)
         answered_at = ticket.last_reply_at if ticket.last_reply_at != self.before.replied_at else None
+        same = None
         for row in self.rows:
             if not row.is_open or row.kind not in ANSWERS or (row.kind, row.asked_at) == wanted:
                 continue
@@ -172,10 +173,11 @@ class Keeper:
             elif ticket.kind == Kind.FINISHED:
                 self._cancel(row, self._outcome())
             else:
-                merged = ticket.has_merged and wanted is not None and wanted[1] < row.asked_at
+                merged = ticket.has_merged and wanted is not None and wanted[1] <= row.asked_at
                 self._cancel(row, "merged" if merged else "undone")
+                same = row if wanted is not None and wanted[1] == row.asked_at else same
         if wanted is not None:
-            self._want(*wanted, fresh=ticket.first_unanswered_at != self.before.unanswered_at)
+            self._want(*wanted, fresh=ticket.first_unanswered_at != self.before.unanswered_at, same=same)
 
     def _keep_solution(self) -> None:
         ticket = self.ticket
@@ -195,8 +197,11 @@ class Keeper:
     def _outcome(self) -> str:
         return str(self.ticket.state) if self.ticket.state in {State.SPAM, State.MERGED} else "finished"
 
-    def _want(self, kind: PromiseKind, asked_at: datetime, fresh: bool) -> None:
-        """Have a promise of this kind open: the one that stands, one that had ended, or a new one."""
+    def _want(self, kind: PromiseKind, asked_at: datetime, fresh: bool, same: TicketPromise | None = None) -> None:
+        """Have a promise of this kind open: the one that stands, one that had ended, or a new one.
+
+        `same` was the promise for the same message until now, of another kind: who waits has waited already.
+        """
         known = next((row for row in self.rows if row.kind == kind and row.asked_at == asked_at), None)
         if known is not None and known.is_open:
             return
@@ -206,9 +211,13 @@ class Keeper:
         if known is not None:
             self._revive(known)
         else:
-            self._make(kind, asked_at, asked_at if fresh else self.now, target)
+            row = self._make(kind, asked_at, asked_at if fresh else self.now, target)
+            if same is not None and same.spent_seconds and not fresh:
+                row.spent_seconds = same.spent_seconds
+                _count(row)
+                self._record(self._changed(row, "merged" if self.ticket.has_merged else "undone"))
 
-    def _make(self, kind: PromiseKind, asked_at: datetime, counted_from: datetime, target: Target) -> None:
+    def _make(self, kind: PromiseKind, asked_at: datetime, counted_from: datetime, target: Target) -> TicketPromise:
         terms = self._terms(target, kind)
         paused = self.ticket.kind == Kind.PAUSED
         row = TicketPromise(
@@ -236,6 +245,7 @@ class Keeper:
         self._record(
             PromiseMade(kind, _iso(asked_at), *terms, _maybe(row.counted_from), _maybe(row.due_at), why),
         )
+        return row
 
     def _revive(self, row: TicketPromise) -> None:
         """Open a promise again that had ended: what ended it was undone, or the ticket was opened again."""
