@@ -51,7 +51,8 @@ def needs_owner() -> ColumnElement[bool]:
 def overdue() -> Select[tuple[int]]:
     """Tickets that go back to their queue now, as ids.
 
-    The time runs since three things are true: the ticket needs its owner, it is theirs, and they are not here.
+    The time runs since three things are true: the ticket needs its owner, it is theirs, and they are not here. Whoever
+    left for good keeps nothing, whatever the queue says: a ticket that is opened again may have been theirs.
     """
     is_out = exists().where(Absence.user_id == Ticket.owner_id, is_running())
     minutes = case((User.availability == Availability.OFFLINE, 0), else_=Queue.owner_wait_minutes)
@@ -62,7 +63,7 @@ def overdue() -> Select[tuple[int]]:
         .join(User, User.id == Ticket.owner_id)
         .join(Queue, Queue.id == Ticket.queue_id)
         .where(needs_owner(), User.availability != Availability.AVAILABLE)
-        .where(or_(Queue.owner_away == OwnerAway.QUEUE, is_out), Queue.active)
+        .where(or_(Queue.owner_away == OwnerAway.QUEUE, is_out, ~User.active), Queue.active)
         .where(since <= SQL_NOW - func.make_interval(0, 0, 0, 0, 0, minutes.cast(Integer)))
         .order_by(Ticket.id)
     )

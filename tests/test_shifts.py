@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from helpdesk import clock
+from helpdesk import clock, staff
 from helpdesk.errors import Conflict, NotFound, Refused, TooMany
 from helpdesk.models import (
     Availability,
@@ -88,6 +88,18 @@ def test_a_queue_may_leave_tickets_with_their_owner(cast: Any, taken: Ticket) ->
     change(cast.ann, Availability.OFFLINE)
     assert shifts.return_tickets() == 0
     assert taken.owner_id == cast.ann.id
+
+
+def test_whoever_left_for_good_keeps_nothing(cast: Any, session: Any, taken: Ticket) -> None:
+    cast.support.owner_away = OwnerAway.OWNER
+    taken.finish(cast.ann, State.SOLVED)
+    session.flush()
+    staff.deactivate(cast.dora, cast.ann, give_back=True)
+    taken.reopen(cast.bob, "by hand")
+    session.flush()
+    assert (taken.owner_id, shifts.return_tickets()) == (cast.ann.id, 1)
+    session.refresh(taken)
+    assert taken.owner_id is None
 
 
 def test_the_time_runs_since_the_answer_came(cast: Any, make: Any, taken: Ticket, move_clock: Any) -> None:
