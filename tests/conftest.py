@@ -8,8 +8,9 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,21 +76,33 @@ def app(engines: None) -> Any:
     return app
 
 
+class OwnThread(dict[str | None, Any]):
+    """The engines of a test: the connection for its own thread alone. Another, of an earlier test or of the program,
+    would use it in the midst of a statement, and its savepoints would end those of the test.
+    """
+
+    def __init__(self, engines: Mapping[str | None, Any], connection: sa.Connection) -> None:
+        super().__init__(engines)
+        self.connection = connection
+        self.thread = threading.get_ident()
+
+    def __getitem__(self, key: str | None) -> Any:
+        return self.connection if threading.get_ident() == self.thread else super().__getitem__(key)
+
+
 @pytest.fixture
 def session(app: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A database session in a transaction that is rolled back after the test.
 
-    Event streams end at once: their threads would read on this very connection, in the midst of a test.
+    Event streams end at once: nobody else could see what they shall tell of.
     """
     from helpdesk.db import db
 
     monkeypatch.setattr("helpdesk.live_hub.events", lambda *_: iter(()))
     with app.app_context():
-        engines = db.engines
-        engine = engines[None]
-        connection = engine.connect()
+        connection = db.engine.connect()
         transaction = connection.begin()
-        engines[None] = connection
+        monkeypatch.setitem(db._app_engines, app, OwnThread(db.engines, connection))
         db.session.configure(join_transaction_mode="create_savepoint")
         try:
             yield db.session
@@ -97,7 +110,6 @@ def session(app: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             db.session.remove()
             transaction.rollback()
             connection.close()
-            engines[None] = engine
             db.session.configure(join_transaction_mode="conditional_savepoint")
 
 
