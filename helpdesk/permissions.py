@@ -6,10 +6,11 @@ right to work in a queue counts as the right to supervise it; an administrator s
 
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, Select, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, exists, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from helpdesk.db import db, remembered
@@ -138,12 +139,18 @@ def may_note(user: User, ticket: Ticket) -> bool:
 
 def get_queue(user: User, queue_id: int, right: Right = Right.SEE) -> Queue:
     """The queue as `user` may see it. Raises NotFound when it is absent or hidden, Forbidden without the right."""
-    queue = db.session.get(Queue, queue_id) if user.is_administrator or queue_id in _held(user) else None
+    sees = user.is_administrator or queue_id in _held(user)
+    queue = db.session.scalar(_queue_by_id(), {"id": queue_id}) if sees else None
     if queue is None:
         raise NotFound(_("There is no such queue."))
     if right != Right.SEE and not may(user, right, queue_id):
         raise Forbidden(_("You may see this queue but not work in it."))
     return queue
+
+
+@cache
+def _queue_by_id() -> Select[tuple[Queue]]:
+    return select(Queue).where(Queue.id == bindparam("id"))
 
 
 def get_ticket(user: User, ticket_id: int, right: Right = Right.SEE, lock: bool = False) -> Ticket:

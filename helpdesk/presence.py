@@ -8,7 +8,7 @@ it.
 
 import json
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -146,11 +146,11 @@ def who(ticket_ids: Collection[int]) -> dict[int, list[Here]]:
     return {ticket_id: here for ticket_id, here in found.items() if here}
 
 
-def replying(ticket_ids: Collection[int], but: User) -> dict[int, list[str]]:
-    """Names of those who write to the customer on each of these tickets, `but` one's own; one round trip."""
+def replying(here: Mapping[int, Sequence[Here]], but: User) -> dict[int, list[str]]:
+    """Of those who are on tickets (`who`), the names of those who write to the customer, `but` one's own."""
     names = {
-        id_: [one.name for one in here if one.doing == Doing.REPLY and one.user_id != but.id]
-        for id_, here in who(ticket_ids).items()
+        id_: [one.name for one in people if one.doing == Doing.REPLY and one.user_id != but.id]
+        for id_, people in here.items()
     }
     return {ticket_id: found for ticket_id, found in names.items() if found}
 

@@ -104,7 +104,7 @@ def test_many_tickets_are_asked_for_in_one_round_trip(cast: Any, told: Any, monk
     trips = []
     plain = live.connection().pipeline
     monkeypatch.setattr(live.connection(), "pipeline", lambda **options: trips.append(1) or plain(**options))
-    assert presence.replying([7, 8, 9], but=cast.ann) == {7: ["Bob"]}
+    assert presence.replying(presence.who([7, 8, 9]), but=cast.ann) == {7: ["Bob"]}
     assert trips == [1]
     assert presence.who([]) == {}
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from sqlalchemy import BigInteger, and_, func, literal, or_, select, true
+from sqlalchemy import BigInteger, Select, and_, bindparam, func, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from helpdesk.db import db
@@ -57,10 +58,17 @@ def drafts_begun(user: User, ticket_ids: Sequence[int]) -> dict[int, Begun]:
     """What `user` has begun to write on these tickets."""
     if not ticket_ids:
         return {}
-    query = select(Draft.ticket_id, func.left(Draft.body, LAST_WORDS).label("words"), Draft.mode).where(
-        Draft.user_id == user.id, Draft.ticket_id.in_(ticket_ids), Draft.body != ""
-    )
-    return {row.ticket_id: Begun(_line(row.words), row.mode) for row in db.session.execute(query)}
+    found = db.session.execute(_drafts(), {"user": user.id, "tickets": list(ticket_ids)})
+    return {row.ticket_id: Begun(_line(row.words), row.mode) for row in found}
+
+
+@cache
+def _drafts() -> Select[tuple[int, str, str]]:
+    """Each list of each reader asks this, so it is put together once."""
+    tickets = func.any(bindparam("tickets", type_=ARRAY(BigInteger)))
+    words = func.left(Draft.body, LAST_WORDS).label("words")
+    query = select(Draft.ticket_id, words, Draft.mode)
+    return query.where(Draft.user_id == bindparam("user"), Draft.ticket_id == tickets, Draft.body != "")
 
 
 def _line(text: str | None) -> str:

@@ -74,12 +74,13 @@ NOUNS = (
 def init_app(app: Flask) -> None:
     """Register the pages of the desk."""
     from helpdesk import shell, staying, text_links
-    from helpdesk.views import administration, availability, notices, rail, tasks
+    from helpdesk.views import administration, availability, list_rows, notices, rail, tasks
 
     shell.init_app(app)
     staying.init_app(app)
     app.jinja_env.filters["linked"] = text_links.linked
     rail.init_app(app)
+    list_rows.init_app(app)
     availability.init_app(app)
     notices.init_app(app)
     administration.init_app(app)

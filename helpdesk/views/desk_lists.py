@@ -14,7 +14,7 @@ from flask_login import current_user
 from helpdesk import clock, permissions, words
 from helpdesk.errors import HelpdeskError, NotFound
 from helpdesk.models import Queue, Right
-from helpdesk.queries.lists import View, owned_by
+from helpdesk.queries.lists import PAGE, View, owned_by
 from helpdesk.queries.narrowing import NOTHING, Narrowing
 from helpdesk.shell import url_if
 from helpdesk.views import shapes
@@ -30,7 +30,7 @@ from helpdesk.views.list_rows import asked_length, list_rows
 from helpdesk.views.shared_pages import queue_page
 
 MINE = "mine"
-FIRST_ROWS = 25
+FIRST_ROWS = 16  # what a screen shows; each row more is laid out before anything of them is painted
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,11 @@ def list_kind(kind: str, address: Address | None = None) -> Callable[[Made], Mad
         return maker
 
     return register
+
+
+def list_length(after: str | None) -> int:
+    """How many rows a list shall have: few at its beginning, which is waited for, more where somebody goes on."""
+    return asked_length(FIRST_ROWS if after is None else PAGE)
 
 
 def make_list(key: str, after: str | None = None) -> ListPane:
@@ -130,7 +135,7 @@ def my_tickets(_rest: list[str], after: str | None, narrowing: Narrowing = NOTHI
     """My own tickets that are not finished."""
     now, topic = clock.now(), f"user:{current_user.id}"
     version = shapes.live_versions(topic)
-    page = owned_by(current_user, asked_length(FIRST_ROWS), after, narrowing.where)
+    page = owned_by(current_user, list_length(after), after, narrowing.where)
     key = narrowed_key(MINE, narrowing)
     context = {
         "rows": list_rows(page.rows, now, within=key),
@@ -166,11 +171,12 @@ def queue_list(queue: Queue, view: View, after: str | None = None, narrowing: Na
     """The list of a queue that the caller found visible."""
     topic, works = f"queue:{queue.id}", Right.WORK in permissions.rights(current_user, queue.id)
     version, now = shapes.live_versions(topic), clock.now()
-    shared = queue_page(queue, view, after, asked_length(FIRST_ROWS), version, narrowing)
+    shared = queue_page(queue, view, after, list_length(after), version, narrowing)
     base = queue_key(queue.id, view)
     key = narrowed_key(base, narrowing)
+    may_take = {queue.id} if works else ()
     context = {
-        "rows": list_rows(shared.rows, now, {queue.id} if works else (), within=key, words=shared.words),
+        "rows": list_rows(shared.rows, now, may_take, within=key, words=shared.words, here=shared.here),
         "list_topics": topic,
         "list_version": version,
         **turns(key, after, shared.page.next_after),

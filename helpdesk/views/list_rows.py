@@ -1,25 +1,31 @@
 """Rows of a list as `queues/_list.html` shows them: the ticket's shape with its marks, by one query for all."""
 
+import secrets
 import zlib
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from flask import request
+from flask import Flask, request
 from flask_babel import get_locale, get_timezone, ngettext
 from flask_babel import gettext as _
 from flask_login import current_user
+from flask_wtf.csrf import generate_csrf
+from markupsafe import Markup
 from sqlalchemy import Row
 
 from helpdesk import presence
 from helpdesk.forms import whole
+from helpdesk.presence import Here
 from helpdesk.queries.list_marks import Begun, Words, drafts_begun, last_words
 from helpdesk.queries.lists import PAGE
+from helpdesk.shell import once
 from helpdesk.views import shapes
 
 MOST_AT_ONCE = 500
-MOST_KEPT = 4_000
+MOST_KEPT = 3_000
+TOKEN, ONCE = secrets.token_hex(16), secrets.token_hex(16)
 
 # Rows as they were shaped, by all that they hang on: most of a list is the same from one look to the next, and for
 # most of those who look.
@@ -37,27 +43,54 @@ def list_rows(
     workable: Collection[int] = (),
     within: str = "",
     words: dict[int, Words] | None = None,
+    here: Mapping[int, Sequence[Here]] | None = None,
 ) -> list[dict[str, Any]]:
     """The rows of a page, from rows with `helpdesk.queries.lists.COLUMNS`.
 
     `workable` are the queues in which the reader may take tickets, `within` is the key of the list, `words` what was
-    last said on each, where that was read already. A row that the page
+    last said on each and `here` who has it open, where that was read already. A row that the page
     shows already in this very state is `same`: of it the answer says no more than that it is there.
     """
     ids = [item.id for item in items]
     words = last_words(ids) if words is None else words
-    begun, replying = drafts_begun(current_user, ids), presence.replying(ids, current_user)
+    here = presence.who(ids) if here is None else here
+    begun, replying = drafts_begun(current_user, ids), presence.replying(here, current_user)
     reader, shown, rows = _reader(now), _shown(), []
     for item in items:
         own = (item.owner_id == current_user.id, tuple(replying.get(item.id, ())), begun.get(item.id, Begun()))
         key = (*reader, tuple(item), words.get(item.id, Words()), item.queue_id in workable, within, *own)
         if key not in _kept:
-            _kept[key] = _row(item, now, *key[-6:])
+            _kept[key] = _row(item, now, *key[-6:]) | {"kept": {}}
             while len(_kept) > MOST_KEPT:
                 _kept.popitem(last=False)
         row = _kept[key]
         rows.append(row | {"same": shown.get(item.id) == row["stamp"]})
     return rows
+
+
+def kept_row(
+    row: dict[str, Any], list_id: str, may_choose: bool, current_id: int, render: Callable[..., Markup]
+) -> Markup:
+    """A row as HTML, by the macro `ticket_row`: made once for all who see the same; what is each reader's own in its
+    forms is put in afterwards, in the place of marks that nobody can guess."""
+    made: dict[tuple[str, bool], str] | None = row.get("kept")
+    if made is None or row["id"] == current_id:
+        return render(row, list_id, _field("csrf_token", generate_csrf()), _field("key", once()))
+    html = made.get((list_id, may_choose))
+    if html is None:
+        html = made[list_id, may_choose] = str(render(row, list_id, _field("csrf_token", TOKEN), _field("key", ONCE)))
+    if not row.get("take_url"):
+        return Markup(html)  # noqa: S704 - made by the template
+    return Markup(html.replace(TOKEN, generate_csrf()).replace(ONCE, once()))  # noqa: S704 - made by the template
+
+
+def _field(name: str, value: str) -> Markup:
+    return Markup('<input type="hidden" name="{}" value="{}">').format(name, value)
+
+
+def init_app(app: Flask) -> None:
+    """Give templates `kept_row`."""
+    app.jinja_env.globals["kept_row"] = kept_row
 
 
 def _reader(now: datetime) -> tuple[object, ...]:

@@ -6,13 +6,15 @@ last words are the same for all of them; what is a reader's own is added to them
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row
 
+from helpdesk import presence
 from helpdesk.models import Queue
+from helpdesk.presence import Here
 from helpdesk.queries.list_marks import Words, last_words
 from helpdesk.queries.lists import Page, View, of_queue
 from helpdesk.queries.narrowing import NOTHING, Narrowing
@@ -23,10 +25,11 @@ KEEP_SECONDS = 3.0  # a new name of a customer or a channel changes no queue, an
 
 @dataclass(frozen=True)
 class SharedPage:
-    """A page with the last words of its tickets."""
+    """A page with the last words of its tickets, and who has which open: what changes of that, the stream tells."""
 
     page: Page
     words: dict[int, Words]
+    here: Mapping[int, Sequence[Here]]
 
     @property
     def rows(self) -> Sequence[Row[Any]]:
@@ -56,4 +59,5 @@ def queue_page(
 
 def _read(queue: Queue, view: View, after: str | None, length: int, narrowing: Narrowing) -> SharedPage:
     page = of_queue(queue, view, after, length, narrowing.where)
-    return SharedPage(page, last_words([row.id for row in page.rows]))
+    ids = [row.id for row in page.rows]
+    return SharedPage(page, last_words(ids), presence.who(ids))
