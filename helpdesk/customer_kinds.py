@@ -11,6 +11,7 @@ from typing import Any
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select
 
+from helpdesk.addresses import normalise_domain
 from helpdesk.errors import Refused
 from helpdesk.models import Customer, Identity, read_setting
 
@@ -70,8 +71,8 @@ def kind_name(kind: CustomerKind) -> str:
 
 
 def staff_domains() -> set[str]:
-    """The mail domains of our own people, in lower case, as administrators set them."""
-    return {str(one).lower() for one in read_setting(STAFF_DOMAINS, [])}
+    """The mail domains of our own people, as administrators set them, in the form in which addresses are kept."""
+    return {normalise_domain(str(one)) for one in read_setting(STAFF_DOMAINS, [])}
 
 
 def read_domains(typed: str) -> list[str]:

@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import select
 
+from helpdesk.addresses import normalise_email
 from helpdesk.customer_kinds import STAFF_DOMAINS, CustomerKind, kind_column, kind_of, read_domains
 from helpdesk.errors import Refused
 from helpdesk.models import Customer, Identity, write_setting
@@ -92,3 +93,10 @@ def test_domains_are_read_as_people_type_them():
     assert read_domains("") == []
     with pytest.raises(Refused):
         read_domains("petr@desk.example")
+
+
+def test_our_own_domain_may_be_written_in_our_letters(session, make):
+    write_setting(STAFF_DOMAINS, read_domains("Пошта.УКР"))
+    colleague = make.customer("Пётр", normalise_email("petr@пошта.укр"))
+    kind = session.scalar(select(kind_column()).where(Customer.id == colleague.id))
+    assert kind_of(colleague) == kind == CustomerKind.INTERNAL
