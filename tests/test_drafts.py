@@ -139,6 +139,18 @@ def test_the_page_of_drafts(desk: Any) -> None:
     assert "Почти готово" not in desk.ann.get("/drafts").text
 
 
+def test_what_was_typed_stays_when_the_ticket_goes_out_of_sight(desk: Any) -> None:
+    long = "Почти готово. " * 40
+    desk.bob.put(f"{desk.at}/draft", data={"body": long + "Конец"})
+    desk.ticket.move(desk.cast.dora, desk.cast.billing)
+    desk.session.commit()
+    assert desk.bob.get(desk.at).status_code == 404
+    page = desk.bob.get("/drafts").text
+    assert "Конец" in page
+    assert desk.ticket.title not in page
+    assert desk.ticket.number_text not in page
+
+
 def test_a_new_ticket_keeps_its_form_and_its_files(desk: Any, app: Any) -> None:
     desk.ann.put("/drafts/mail", data={"who": "new@customer.example", "subject": "Счёт", "body": "Начато"})
     uploaded = desk.ann.post("/drafts/mail/files", data={"file": (BytesIO(b"x"), "счёт.txt")}).json

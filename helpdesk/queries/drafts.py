@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from helpdesk.db import db
@@ -40,12 +40,14 @@ def drafts_of(user: User, ticket_ids: Collection[int]) -> dict[int, DraftMark]:
 
 
 def own_drafts(user: User) -> list[tuple[Draft, Ticket | None]]:
-    """What `user` has begun to write, newest first: with its ticket, or None for a new one. At most 200."""
+    """What `user` has begun to write, newest first: with its ticket, or None for a new one. At most 200.
+
+    None also for a ticket that went out of sight: what was typed is still theirs, the ticket is not.
+    """
     query = (
         select(Draft, Ticket)
-        .outerjoin(Ticket, Ticket.id == Draft.ticket_id)
+        .outerjoin(Ticket, and_(Ticket.id == Draft.ticket_id, visible(user)))
         .where(Draft.user_id == user.id, or_(_says_something(), Draft.ticket_id.is_(None)))
-        .where(or_(Draft.ticket_id.is_(None), visible(user)))
         .options(joinedload(Ticket.customer), joinedload(Ticket.queue))
         .order_by(Draft.updated_at.desc().nulls_last(), Draft.id.desc())
         .limit(MOST_DRAFTS)
