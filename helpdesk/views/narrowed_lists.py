@@ -15,7 +15,7 @@ from helpdesk.queries import saved_views
 from helpdesk.queries.lists import seen_by
 from helpdesk.queries.narrowing import NOTHING, Narrowing, read_narrowing
 from helpdesk.views import desk_lists, people_list, shapes
-from helpdesk.views.desk_lists import FIRST_ROWS, ListPane, list_kind
+from helpdesk.views.desk_lists import ListPane, list_kind, list_length
 from helpdesk.views.list_addresses import (
     ALL,
     FILTER,
@@ -26,7 +26,7 @@ from helpdesk.views.list_addresses import (
     split_key,
     turns,
 )
-from helpdesk.views.list_rows import asked_length, list_rows
+from helpdesk.views.list_rows import list_rows
 
 MOST_TOPICS = 100
 
@@ -84,7 +84,7 @@ def narrowed(rest: list[str], after: str | None) -> ListPane:
 def _of_all(key: str, title: str, order: Order, after: str | None, narrowing: Narrowing, base: str) -> ListPane:
     topics = _topics()
     version, now = shapes.live_versions(topics), clock.now()
-    page = seen_by(current_user, order, after, asked_length(FIRST_ROWS), narrowing.where)
+    page = seen_by(current_user, order, after, list_length(after), narrowing.where)
     workable = set(db.session.scalars(queue_ids(current_user, Right.WORK)))
     is_view = base != ALL
     context: dict[str, Any] = {

@@ -9,7 +9,7 @@ import { send } from "./htmx_setup.js";
 import { mounted } from "./mount.js";
 import { announce } from "./toasts.js";
 
-const AHEAD_PX = 700;
+const AHEAD_PX = 350;
 const TOP_PX = 8;
 const RESTLESS_MS = 2_500;
 const MOST_ROWS = 500;
@@ -100,6 +100,7 @@ function append(list, came) {
   place.classList.add("rows");
   const known = new Set(rowsOf(list).map((row) => row.id));
   const fresh = rowsOf(came).filter((row) => !known.has(row.id));
+  for (const row of fresh) row.classList.add("is-further"); // out of sight, and not laid out before it comes into it
   place.append(...fresh);
   const said = list.querySelector("[data-loaded-text]")?.textContent;
   const end = came.querySelector(".rows-more");

@@ -80,12 +80,12 @@ async function show({ status, url, text, isPage }, target, options, asker) {
   }
   asker?.close();
   const named = came.querySelector('meta[name="desk-url"]')?.content || url;
-  exchange(came);
+  const fresh = exchange(came);
   place(options.focus);
   afterPaint(() => {
     const address = new URL(withList(named), location.href);
     if (options.push !== false && address.href !== location.href) history.pushState({ desk: true }, "", address);
-    tell();
+    tell(fresh);
   });
 }
 
@@ -112,7 +112,9 @@ function withList(named) {
   return address.href;
 }
 
+/** Put the panes that have come in their places; gives those that are new. */
 function exchange(came) {
+  const fresh = [];
   document.dispatchEvent(new CustomEvent("desk:coming", { detail: { panes: came } }));
   title().textContent = came.querySelector("title")?.textContent ?? "";
   document.querySelector('meta[name="live-topics"]').content = came.querySelector('meta[name="live-topics"]')?.content ?? "";
@@ -124,18 +126,17 @@ function exchange(came) {
     else if (before) before.remove();
     else if (after && id === "list-pane") document.getElementById("main").before(after);
     else if (after) document.getElementById("main").after(after);
+    if (after) fresh.push(after);
   }
   markRail(came.querySelector('meta[name="rail-current"]')?.content);
   renewKeys();
   markOpen();
   mountedUnpainted();
+  return fresh;
 }
 
-function tell() {
-  for (const id of PANES) {
-    const pane = document.getElementById(id);
-    if (pane) window.htmx?.process(pane);
-  }
+function tell(fresh) {
+  for (const pane of fresh) if (pane.isConnected) window.htmx?.process(pane);
   const main = document.getElementById("main");
   // To the other modules this is a swap like any other.
   for (const name of ["htmx:afterSwap", "htmx:afterSettle"]) {
