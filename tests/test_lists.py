@@ -209,6 +209,8 @@ def test_a_live_list_asks_for_as_many_rows_as_it_shows(app: Any, cast: Any, make
     ann, url = sign_in(app, cast.ann), f"/queues/{cast.support.id}"
     rows = ann.get(url, headers=HX).get_data(as_text=True)
     assert rows.count('class="row-item') == FIRST_ROWS and 'rel="next"' in rows
+    further = ann.get(re.findall(r'rel="next" href="([^"]+)"', rows)[0], headers=HX).get_data(as_text=True)
+    assert further.count('class="row-item') == 45 - FIRST_ROWS  # whoever goes on gets more at once
     rows = ann.get(f"{url}?span=60", headers=HX).get_data(as_text=True)
     assert rows.count('class="row-item') == 45 and 'rel="next"' not in rows
 
