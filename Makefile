@@ -7,6 +7,8 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 TRANSLATED := $(VENV)/.translated
 CATALOGS := $(wildcard helpdesk/translations/*/LC_MESSAGES/messages.po)
 FAST := not browser and not dovecot and not fault
+# Files in their order: those that share a running helpdesk come one after the other, and start it once a process.
+# Tests of faults mostly wait, so there are more of them at a time than processors.
 # A part that is missing on this machine skips its tests, or fails them with HELPDESK_REQUIRE_ALL=1.
 PYTEST := $(BIN)/python -m pytest -p tests.tools.require_all
 
@@ -48,19 +50,19 @@ provision: ## install Dovecot and Chromium for the tests, where that is allowed
 	@scripts/provision-tests.sh
 
 test: dev provision ## all tests: the fast ones on two processes, then those that need Dovecot, Chromium, kill -9
-	$(PYTEST) -n 2 -m "$(FAST)"
-	$(PYTEST) -n 2 --dist loadfile -m "not fault and (browser or dovecot)"
-	$(PYTEST) -m fault
+	$(PYTEST) -n 2 --dist worksteal -m "$(FAST)"
+	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -m "not fault and (browser or dovecot)"
+	$(PYTEST) -n 3 --dist worksteal -m fault
 
 test-fast: dev ## tests that need neither Dovecot nor Chromium nor patience
-	$(PYTEST) -n 2 -m "$(FAST)"
+	$(PYTEST) -n 2 --dist worksteal -m "$(FAST)"
 
 fault: dev provision ## kill everything for minutes while mail flows, then count (the longer run of a test in `make test`)
 	$(BIN)/python -m tests.fault $(ARGS)
 
 check: dev ## style, types, import directions, translations, migrations
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 	$(PYTEST) -q tests/test_imports.py tests/test_translations.py tests/test_migrations.py
 
 hostile: dev provision ## every hostile mail through the door and onto every page (the tests take a sample)

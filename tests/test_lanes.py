@@ -303,6 +303,7 @@ def helpdesk(*arguments: str, **environment: str) -> Iterator["subprocess.Popen[
         process.wait()
 
 
+@pytest.mark.fault  # starts the program
 def test_of_two_timetables_one_works_and_the_other_takes_over(app: Any, committed: Any, valkey: redis.Redis) -> None:
     def holders() -> int:
         with TimetableLock() as probe:
@@ -321,12 +322,13 @@ def test_of_two_timetables_one_works_and_the_other_takes_over(app: Any, committe
             first.kill()
             first.wait()
             before = wakes()
-            wait_for(lambda: wakes() not in {None, before}, 15)
+            wait_for(lambda: wakes() not in {None, before}, 60)
             second.send_signal(signal.SIGTERM)
-            assert second.wait(5) == 0
+            assert second.wait(60) == 0
     assert holders() == 0
 
 
+@pytest.mark.fault  # starts the program
 def test_a_worker_ends_soon_after_a_signal_and_survives_a_wiped_redis(
     make_committed: Any, committed: Any, valkey: redis.Redis
 ) -> None:
@@ -339,7 +341,7 @@ def test_a_worker_ends_soon_after_a_signal_and_survives_a_wiped_redis(
         wait_for(lambda: lanes.ring("chores") and _chores_ran(committed))
         wait_for(lambda: lanes.count_workers("chores") == 1)
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(5) == 0
+        assert worker.wait(60) == 0
 
 
 def _chores_ran(session: Any) -> bool:
