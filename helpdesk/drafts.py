@@ -29,7 +29,7 @@ BLOCKS = {
 
 @dataclass(frozen=True)
 class Writing:
-    """What a window holds: mode, text, addresses, the newest message that was seen, blocks, fields of a new ticket.
+    """What a window holds: mode, text, addresses, the newest message that was seen, blocks, other fields of the form.
 
     `known` is the version that it was written upon ("" for none) and `window` the name of the window. What is None was
     not told and stays as it is kept.
@@ -132,6 +132,7 @@ def take_up_again(user: User, ticket: Ticket, message: Message) -> Draft:
     draft.body = "\n\n".join(part for part in (message.text, begun) if part)
     draft.recipients = dict(message.recipients)
     draft.seen_message_id = message.id
+    draft.fields = {"answers": str(message.answers_id)} if message.answers_id is not None else {}
     draft.writer = ""
     touch(draft)
     kept = ("sha256", "name", "type", "size", "inline", "content_id", "preview_sha256", "preview_state")

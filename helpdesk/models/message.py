@@ -143,7 +143,8 @@ class Draft(Model):
     `version` rises with each change and `writer` names the window that made the last one: whoever writes upon an older
     version pushes what stood there into `former` ([{mode, body, at}], newest last), so that nothing goes unseen.
     `blocks` is a message that is being put together: [{kind: text|picture|link|video|file, ...}].
-    `fields` are the other fields of the form of a new ticket; `caret` is where the author stood in the text.
+    `fields` are the other fields of its form (of a reply the message that it `answers` by name); `caret` is where the
+    author stood in the text.
     """
 
     __tablename__ = "drafts"

@@ -16,12 +16,14 @@ from helpdesk.auth import me
 from helpdesk.capabilities import Capabilities
 from helpdesk.db import db
 from helpdesk.errors import Refused
-from helpdesk.models import Attachment, Channel, Draft, Participant, Right, Ticket
+from helpdesk.forms import whole
+from helpdesk.models import Attachment, Channel, Draft, Message, Participant, Right, Ticket
 from helpdesk.models.channel import is_own_address
 from helpdesk.models.ticket.states import Kind
 from helpdesk.models.writing import can, reply_channel
 from helpdesk.queries.thread import last_inbound
 from helpdesk.shell import url_if
+from helpdesk.views.thread_shapes import answered_shape
 
 MOST_RECIPIENTS = 50
 MOST_PARTICIPANTS = 200
@@ -48,6 +50,7 @@ def composer(ticket: Ticket, newest_id: int) -> dict[str, Any]:
         "mode": draft.mode if draft else "reply",
         "body": draft.body if draft else "",
         "caret": draft.caret if draft else None,
+        "answers": _answers(ticket, draft),
         "version": drafts.version_of(draft),
         "former": draft.former[-1] if draft and draft.former else None,
         "blocks": draft.blocks if draft else [],
@@ -69,11 +72,13 @@ def composer(ticket: Ticket, newest_id: int) -> dict[str, Any]:
 
 
 def told_draft(draft: Draft | None) -> dict[str, Any]:
-    """A draft as windows read it: {version, mode, body, to, cc, blocks, uploads, former}; see `helpdesk/drafts.py`."""
+    """A draft as windows read it: {version, mode, body, to, cc, blocks, uploads, former} and its other fields; see
+    `helpdesk/drafts.py`."""
     if draft is None:
         return {"version": "", "mode": "reply", "body": "", "blocks": [], "uploads": [], "former": None}
     return {
         "version": drafts.version_of(draft),
+        **draft.fields,
         "mode": draft.mode,
         "body": draft.body,
         **{name: ", ".join(addresses) for name, addresses in draft.recipients.items()},
@@ -86,6 +91,13 @@ def told_draft(draft: Draft | None) -> dict[str, Any]:
 def uploads(files: Iterable[Attachment]) -> list[dict[str, Any]]:
     """Files that wait to be sent, as `_upload.html` expects each."""
     return [{"id": file.id, "name": file.name, "mark": picture_marks.mark(file.content_id)} for file in files]
+
+
+def _answers(ticket: Ticket, draft: Draft | None) -> dict[str, Any] | None:
+    """The message that the draft answers by name; asks the database only where it names one."""
+    named = whole(str(draft.fields.get("answers", ""))) if draft is not None else None
+    message = db.session.get(Message, named) if named is not None else None
+    return answered_shape(message) if message is not None and message.ticket_id in ticket.family else None
 
 
 def _ways_in(ticket: Ticket) -> dict[str, str | None]:

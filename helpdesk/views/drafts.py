@@ -32,7 +32,11 @@ pages = Blueprint("drafts", __name__)
 
 LARGEST_FILE = 25 * 1024 * 1024
 MOST_FILES = 50
-FIELDS = ("who", "identity_id", "name", "queue_id", "subject", "cc", "state", "way", "direction", "place")
+# Lists of boxes come as ids with commas.
+FIELDS = (
+    *("who", "identity_id", "name", "queue_id", "subject", "cc", "state", "way", "direction", "place"),
+    *("request_type", "category", "reasons", "components", "user_id", "takes_part"),
+)
 MOST_FIELD = 2000
 
 
@@ -56,13 +60,14 @@ def show(ticket_id: int) -> ResponseReturnValue:
 def save(ticket_id: int) -> ResponseReturnValue:
     """Keep what is being written; answers {version, former}.
 
-    The request is a form: mode, body, seen, to, cc, caret, blocks (JSON), version (that it was written upon) and window
-    (its name). `settled` says that its author has looked at what other windows held. What another window
-    wrote meanwhile is told as `former`, {mode, body, at}.
+    The request is a form: mode, body, seen, to, cc, answers (the message that it answers by name), caret, blocks
+    (JSON), version (that it was written upon) and window (its name). `settled` says that its author has looked at what
+    other windows held. What another window wrote meanwhile is told as `former`, {mode, body, at}.
     """
     ticket = permissions.get_ticket_to_note(me(), ticket_id)
     draft = draft_of(me(), ticket)
-    keep(draft, _writing())
+    answers = request.form.get("answers", type=int)
+    keep(draft, _writing(None if "answers" not in request.form else {"answers": str(answers)} if answers else {}))
     return _kept(draft)
 
 
@@ -72,7 +77,7 @@ def save_opening(opening: str) -> ResponseReturnValue:
     """Keep the form of a new ticket (`mail` or `hand`): the fields of the form beside those of `save`."""
     draft = opening_of(me(), _opening(opening))
     fields = {name: request.form[name][:MOST_FIELD] for name in FIELDS if name in request.form}
-    keep(draft, _writing(fields))
+    keep(draft, _writing(fields, with_recipients=False))
     return _kept(draft)
 
 
@@ -125,12 +130,12 @@ def _opening(opening: str) -> str:
     return opening
 
 
-def _writing(fields: dict[str, str] | None = None) -> Writing:
+def _writing(fields: dict[str, str] | None, with_recipients: bool = True) -> Writing:
     form = request.form
     recipients = {
         name: [part.strip()[:320] for part in form[name].split(",") if part.strip()][:50]
         for name in ("to", "cc")
-        if name in form and fields is None
+        if name in form and with_recipients
     }
     return Writing(
         mode="note" if form.get("mode") == "note" else "reply",

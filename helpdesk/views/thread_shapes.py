@@ -142,6 +142,11 @@ def _answers(item: Message, former: Message | None, known: dict[int, Message]) -
     answered = known.get(item.answers_id) if item.answers_id is not None else None
     if answered is None or (former is not None and former.id == answered.id):
         return None
+    return answered_shape(answered)
+
+
+def answered_shape(answered: Message) -> dict[str, Any]:
+    """A message that another one answers by name: {id, author_name, snippet, hidden}."""
     text = " ".join((answered.visible_text or answered.text).split())
     return {
         "id": answered.id,

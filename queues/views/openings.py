@@ -24,7 +24,7 @@ from helpdesk.views.colleagues import everybody
 from helpdesk.views.composing import addresses as typed_addresses
 from helpdesk.views.composing import told_draft
 from helpdesk.views.fact_shapes import opening_rows
-from helpdesk.views.facts import AT_OPENING, sort_new, typed_facts
+from helpdesk.views.facts import AT_OPENING, MANY, sort_new, typed_facts
 from helpdesk.views.states import back_to
 from queues import fifo
 
@@ -187,6 +187,8 @@ def _queues(kind: str) -> list[Queue]:
 
 
 def _page(kind: str, given: dict[str, str], fault: str = "", **more: Any) -> str:
+    posted = request.method == "POST"
+    facts = typed_facts() if posted else _kept_facts(given)
     return render_template(
         "tickets/new.html",
         kind=kind,
@@ -195,13 +197,23 @@ def _page(kind: str, given: dict[str, str], fault: str = "", **more: Any) -> str
         queues=_queues(kind),
         draft=told_draft(drafts.own_opening(me(), kind)),
         colleagues=everybody(),
-        sorting=opening_rows(typed_facts()),
-        is_sorted=any(typed_facts().get(name) for name in AT_OPENING),
-        chosen=chosen_ids("user_id"),
-        takes_part="takes_part" in given or request.method == "GET",
+        sorting=opening_rows(facts),
+        is_sorted=any(facts.get(name) for name in AT_OPENING),
+        chosen=chosen_ids("user_id") if posted else _ids(given, "user_id"),
+        takes_part="takes_part" in given if posted else given.get("takes_part", "1") == "1",
         **_found(kind, given),
         **more,
     )
+
+
+def _kept_facts(given: dict[str, str]) -> dict[str, Any]:
+    """What a draft is sorted by, in the shape of `typed_facts`."""
+    lists = {name: sorted(_ids(given, name)) for name in AT_OPENING}
+    return {name: ids if name in MANY else next(iter(ids), None) for name, ids in lists.items()}
+
+
+def _ids(given: dict[str, str], name: str) -> set[int]:
+    return {id_ for part in given.get(name, "").split(",") if (id_ := whole(part)) is not None}
 
 
 def _keep_posted_files(kind: str) -> None:

@@ -88,7 +88,7 @@ def test_no_tab_and_no_due_time_is_cut_in_any_language(
 ) -> None:
     care, ann_id = world.ids["Care"], world.ids["ann"]
     for hours in (-50, 0.75, 60):
-        ticket_id = ticket_of_two(world, browser, f"Срок {hours}, ширина {width}")
+        ticket_id = ticket_of_two(world, browser, f"Срок {hours} {width or 'обычный'}")
         world.stack.query(
             "UPDATE tickets SET owner_id = NULL, state = 'new', queue_id = %s, due_at = now() + %s * interval '1 hour',"
             " due_warn_at = now() WHERE id = %s RETURNING id",

@@ -12,7 +12,7 @@ const LONGEST_MS = 1_000;
 const RETRY_MS = 5_000;
 const LOOK_MS = 2_000;
 const FRESH_MS = 10_000;
-const FIELDS = "mode body to cc";
+const FIELDS = "mode body to cc answers";
 
 const windowName = Array.from(crypto.getRandomValues(new Uint8Array(9)), (byte) => byte.toString(36).padStart(2, "0")).join("");
 const places = new Map();
@@ -44,7 +44,15 @@ class Place {
 
   fields() {
     const all = new FormData(this.form);
-    return new URLSearchParams(this.names.filter((name) => all.has(name)).map((name) => [name, all.get(name)])).toString();
+    const there = this.names.filter((name) => all.has(name) || this.boxes(name).length);
+    return new URLSearchParams(there.map((name) => [name, all.getAll(name).join(",")])).toString();
+  }
+
+  /** The boxes of a name that has such: what they say is which are ticked. */
+  boxes(name) {
+    const field = this.form.elements[name];
+    const all = field instanceof RadioNodeList ? [...field] : field ? [field] : [];
+    return all.filter((one) => one.type === "checkbox");
   }
 
   get text() {
@@ -74,7 +82,9 @@ class Place {
     const values = new URLSearchParams(fields);
     for (const [name, value] of values) {
       const field = this.form.elements[name];
-      if (field instanceof RadioNodeList) [...field].filter((one) => one.value === value && !one.disabled).forEach((one) => (one.checked = true));
+      const boxes = this.boxes(name);
+      if (boxes.length) boxes.forEach((one) => (one.checked = value.split(",").includes(one.value)));
+      else if (field instanceof RadioNodeList) [...field].filter((one) => one.value === value && !one.disabled).forEach((one) => (one.checked = true));
       else if (field) field.value = value;
     }
     this.latest = this.fields();
