@@ -195,6 +195,8 @@ def _saying(user: User, ticket: Ticket, actions: Actions) -> list[Step]:
         refusal = "" if actions.owner == "me" else ticket.why_not_answer(user)
         if ticket.kind != Kind.ACTIVE:
             refusal = _("the ticket is not active")
+        if not refusal and (empty := _empty_variables(actions.reply, ticket, user)):
+            refusal = _("nothing is known here that could stand for %(names)s", names=", ".join(empty))
         steps.append(
             Step(_("Send to the customer: “%(text)s”", text=_brief(filled(actions.reply, ticket, user))), refusal)
         )
@@ -206,6 +208,13 @@ def _saying(user: User, ticket: Ticket, actions: Actions) -> list[Step]:
     if actions.note:
         steps.append(Step(_("Leave the note “%(text)s”", text=_brief(filled(actions.note, ticket, user)))))
     return steps
+
+
+def _empty_variables(text: str, ticket: Ticket, user: User) -> list[str]:
+    """The variables in a text, in braces, that have no value on this ticket: nobody looks at it before it is sent."""
+    named = dict.fromkeys(variables.VARIABLE.findall(text))
+    empty = {one.name for one in variables.of_ticket(ticket, user) if not one.value} if named else set()
+    return [f"{{{name}}}" for name in named if name in empty]
 
 
 def _people(actions: Actions) -> list[Step]:

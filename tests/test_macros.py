@@ -105,6 +105,17 @@ def test_a_note_that_was_begun_never_stands_in_an_answer(session: Any, cast: Any
     assert [(one["mode"], one["body"]) for one in draft.former] == [("note", "Клиент врёт")]
 
 
+def test_nothing_is_sent_with_a_variable_that_has_no_value(session: Any, cast: Any, ticket: Ticket) -> None:
+    ticket.claim(cast.ann)
+    session.flush()
+    actions = Actions(reply="Код {unknown}. С уважением, {organisation}", send=True)
+    with pytest.raises(Refused, match=r"stand for \{organisation\}\.$"):
+        carry_out(cast.ann, ticket.id, actions, nobody)
+    carry_out(cast.ann, ticket.id, Actions(reply=actions.reply), nobody)
+    assert session.scalars(select(Draft)).one().body == actions.reply
+    assert session.scalars(select(Message.kind).where(Message.kind == "reply")).all() == []
+
+
 def test_what_is_gone_is_said(session: Any, cast: Any, make: Any, ticket: Ticket) -> None:
     closed = make.queue("Старая", active=False)
     make.allow(cast.front, closed)
