@@ -116,11 +116,14 @@ def _set_aside(draft: Draft) -> None:
 def begin_reply(draft: Draft) -> str:
     """Make it an answer to the customer; returns what its author has begun to write to them.
 
-    A note is set aside, for its author to choose: in an answer it would reach the customer.
+    A note is set aside, for its author to choose, and its files among the blocks: in an answer they would reach the
+    customer.
     """
-    if draft.mode == "note" and draft.body.strip():
-        _set_aside(draft)
+    if draft.mode == "note":
+        if draft.body.strip():
+            _set_aside(draft)
         draft.body = ""
+        draft.blocks = [*draft.blocks, *({"kind": "file", "file": str(f.id), "name": f.name} for f in files_of(draft))]
     draft.mode = "reply"
     return draft.body.strip()
 

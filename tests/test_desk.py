@@ -172,9 +172,12 @@ def test_a_note_begun_meanwhile_is_not_part_of_a_reply_taken_back(ann: Any, cast
     ann.post(f"/tickets/{ticket.id}/replies", data={"body": "Добрый день"})
     reply = session.scalars(select(Message).where(Message.kind == "reply")).one()
     ann.put(f"/tickets/{ticket.id}/draft", data={"mode": "note", "body": "клиент врёт"})
+    ann.post(f"/tickets/{ticket.id}/draft/files", data={"file": (BytesIO(b"x"), "досье.txt")})
     answer = ann.post(f"/messages/{reply.id}/undo", headers={"HX-Request": "true"})
     draft = session.scalars(select(Draft)).one()
     assert (draft.mode, draft.body) == ("reply", "Добрый день")
+    assert "досье.txt" not in answer.text.split("data-restored")[1].split("</template>")[0]
+    assert [block["name"] for block in draft.blocks] == [file.name for file in draft.attachments] == ["досье.txt"]
     assert "клиент врёт" in answer.text.split("data-former-text")[1].split("</blockquote>")[0]
 
 
