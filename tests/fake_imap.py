@@ -65,6 +65,8 @@ class FakeImap:
             threading.Thread(target=self._serve, args=(plain,), daemon=True).start()
 
     def _serve(self, plain: socket.socket) -> None:
+        # Answers of several lines would each wait 40 ms for the client to acknowledge the first of them.
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             connection = self.context.wrap_socket(plain, server_side=True)
             self.connections.append(connection)

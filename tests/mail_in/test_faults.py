@@ -104,8 +104,8 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imap, "READ_SECONDS", 0.5)
     monkeypatch.setattr(imap, "COMMAND_SECONDS", 1.5)
     monkeypatch.setattr(imap, "SLOWEST", 10_000_000)
-    monkeypatch.setattr(mailbox, "IDLE_SECONDS", (0.2, 0.3))
-    monkeypatch.setattr(mailbox, "POLL_SECONDS", (0.2, 0.3))
+    monkeypatch.setattr(mailbox, "IDLE_SECONDS", (0.02, 0.03))
+    monkeypatch.setattr(mailbox, "POLL_SECONDS", (0.02, 0.03))
 
 
 def mails(count: int) -> dict[int, bytes]:
@@ -254,8 +254,8 @@ def test_taken_mail_is_put_away_as_the_server_is_able(
 def test_where_nothing_can_be_marked_the_highest_number_is_remembered(serve: Any, permanent: str) -> None:
     server = serve(mails(3), capability="IMAP4rev1 AUTH=PLAIN")
     server.permanent = permanent
-    context = Memory(settings(server), lambda _: server.commands.count("UID_SEARCH") >= 4)
-    threading.Timer(0.5, lambda: server.mails.update({9: b"Subject: new\r\n\r\nnew"})).start()
+    context = Memory(settings(server), lambda seen: len(seen.stored) == 4 and server.commands.count("UID_SEARCH") >= 4)
+    threading.Timer(0.2, lambda: server.mails.update({9: b"Subject: new\r\n\r\nnew"})).start()
     go(context)
     assert len(context.stored) == 4
     assert context.accepted == 4
