@@ -106,7 +106,9 @@ class User(Model):
     def choose(self, **chosen: object) -> None:
         """Change settings of this user; raises pydantic.ValidationError for values that cannot be."""
         merged = self.settings.model_dump() | chosen
-        self.preferences = UserSettings.model_validate(merged).model_dump(mode="json", exclude_defaults=True)
+        own = UserSettings.model_validate(merged).model_dump(mode="json", exclude_defaults=True)
+        beside = {name: value for name, value in self.preferences.items() if name not in UserSettings.model_fields}
+        self.preferences = beside | own  # what stands beside the settings, such as the order of one's views, stays
 
     @property
     def has_totp(self) -> bool:
