@@ -5,6 +5,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy.orm import aliased
 
 from helpdesk import invitations, live, totp
 from helpdesk.db import db
@@ -13,6 +14,7 @@ from helpdesk.models.availability import Availability, Cause, change
 from helpdesk.models.definitions import definitions_changed
 from helpdesk.models.event import record_change
 from helpdesk.models.queue import Queue
+from helpdesk.models.ready import CannedReply, CannedReplyGroup
 from helpdesk.models.session import end_sessions, revoke_links
 from helpdesk.models.ticket import Kind, Ticket, lock_conversations
 from helpdesk.models.user import Group, Membership, QueueRight, Right, Role, User
@@ -160,15 +162,32 @@ def save_group(
 
 
 def remove_group(by: User, group: Group) -> None:
-    """Delete a group with its rights. Raises Refused while tickets name it, or when it is the one that all join."""
+    """Delete a group with its rights.
+
+    Raises Refused while tickets name it, while a ready answer is for nobody else (it would become everybody's), or when
+    it is the one that all join.
+    """
     if group.everyone:
         raise Refused(_("New people join this group. It cannot be removed; take its rights away instead."))
     if db.session.scalar(select(exists().where(Ticket.group_id == group.id))):
         raise Refused(_("Tickets name this group, so it stays. Take its members and rights away instead."))
+    if names := _answers_only_for(group):
+        raise Refused(
+            _("Ready answers are for this group alone: %(names)s. Give each another group first.", names=names)
+        )
     members = [user.id for user in group.users]
     record_change(by.id, "group", group.id, group.name, {"removed": True})
     db.session.delete(group)
     touch_rights(members)
+
+
+def _answers_only_for(group: Group) -> str:
+    """Names of ready answers that have this group and no other."""
+    other = aliased(CannedReplyGroup)
+    shared = exists().where(other.canned_reply_id == CannedReply.id, other.group_id != group.id)
+    query = select(CannedReply.name).join(CannedReplyGroup, CannedReplyGroup.canned_reply_id == CannedReply.id)
+    query = query.where(CannedReplyGroup.group_id == group.id, ~shared).order_by(func.sort_key(CannedReply.name))
+    return ", ".join(db.session.scalars(query.limit(5)))
 
 
 def set_rights(group_id: int, rights: Mapping[int, Right | None]) -> dict[str, list[str | None]]:

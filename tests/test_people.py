@@ -209,6 +209,19 @@ def test_the_group_of_everybody_and_groups_on_tickets_stay(session, make, cast, 
     assert dora.post(f"/groups/{cast.back.id}/removal").status_code == 422
 
 
+def test_a_group_stays_while_a_ready_answer_is_for_it_alone(session, cast, dora):
+    answer = CannedReply(name="Условия для партнёров", body="Скидка 40 %", groups=[cast.back])
+    session.add(answer)
+    session.commit()
+    refused = dora.post(f"/groups/{cast.back.id}/removal")
+    assert refused.status_code == 422
+    assert "Условия для партнёров" in refused.text
+    answer.groups = [cast.back, cast.front]
+    session.commit()
+    assert dora.post(f"/groups/{cast.back.id}/removal").status_code == 302
+    assert session.scalars(select(CannedReply)).one().groups == [cast.front]
+
+
 # --- queues
 
 
