@@ -48,7 +48,7 @@ class Outer:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/card"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def answers(self, value: Any, status: int = 200) -> None:
         crm.forget_answers()
@@ -283,7 +283,7 @@ def example(monkeypatch: Any) -> Any:
     crm.forget_answers()
     monkeypatch.setattr(settings(), "outbound_allow", ["127.0.0.1"])
     server = ThreadingHTTPServer(("127.0.0.1", 0), module.Crm)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield SimpleNamespace(module=module, url=f"http://127.0.0.1:{server.server_port}/card")
     server.shutdown()
     server.server_close()

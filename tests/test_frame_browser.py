@@ -42,7 +42,7 @@ HOSTILE = """
 def serving(application: Any) -> Iterator[str]:
     """An application on a free port; gives its address."""
     server = make_server("127.0.0.1", 0, application, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.port}"

@@ -99,7 +99,7 @@ def test_the_example_client_takes_a_ticket_reads_it_and_leaves_a_note(app, make_
     _token, text = ApiToken.issue(cast.ann, cast.ann, "Магазин", list(Scope), None)
     committed.commit()
     server = make_server("127.0.0.1", 0, app)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     env = {"HELPDESK_URL": f"http://127.0.0.1:{server.port}", "HELPDESK_TOKEN": text, "PYTHONIOENCODING": "utf-8"}
     try:

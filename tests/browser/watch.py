@@ -48,7 +48,7 @@ class _Note(socketserver.StreamRequestHandler):
 def stranger() -> Iterator[Stranger]:
     """A listening stranger."""
     with Stranger() as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             yield server

@@ -29,7 +29,7 @@ PATIENCE = 60
 def server(app: Any, committed: Any) -> Iterator[str]:
     """The whole application on loopback."""
     made = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=made.serve_forever, daemon=True)
+    thread = threading.Thread(target=made.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{made.server_port}"
     made.shutdown()
