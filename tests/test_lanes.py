@@ -28,7 +28,7 @@ from queues.locks import TimetableLock
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until something is so; fail when it never is."""
     until = time.monotonic() + seconds
     while not condition():
