@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-AT_ONCE = 2  # in each process: one computes while the other waits for the database
+AT_ONCE = 3  # in each process: while one computes, the others wait for the database
 
 
 class Turns:
