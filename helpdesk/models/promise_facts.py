@@ -69,7 +69,7 @@ class PromiseCancelled(PromiseFact, kind="promise.cancelled"):
 
 @dataclass(frozen=True)
 class PromiseChanged(PromiseFact, kind="promise.changed"):
-    """The promise is counted anew; `why` is target, calendar, reopened, undone or merged. Otherwise like PromiseMade."""
+    """The promise is counted anew; `why` is target, calendar, reopened, undone or merged. Else like PromiseMade."""
 
     at: str
     spent: int
