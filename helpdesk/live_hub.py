@@ -36,6 +36,7 @@ LONGEST_SECONDS = 3600.0
 MOST_STREAMS = 3  # of one session; a fourth ends the oldest
 MOST_TOPICS = 200
 GATHER_SECONDS = 0.04  # a commit changes several topics, and one writing serves them all
+LATE_SECONDS = 1.0  # word of a change that has not come so long after it was seen is lost
 NOTICE_SECONDS = 0.5  # how soon the listener notices that the process shall end
 
 
@@ -63,6 +64,8 @@ class Stream:
         self._untold: dict[str, Change] = {}
         self._figures: Figures = {}
         self._writers: dict[int, Writers] = {}
+        self._told: dict[str, int] = {}
+        self._late: dict[str, tuple[int, int]] = {}
         self._stirred = threading.Event()
 
     def tell(self, topic: str, version: int, about: live.About = None) -> None:
@@ -95,6 +98,26 @@ class Stream:
         """Who writes where, as far as it was not told yet."""
         told, self._writers = self._writers, {}
         return list(told.values())
+
+    def say(self, versions: dict[str, int]) -> dict[str, int]:
+        """Note that these versions are told now; gives them."""
+        self._told |= versions
+        return versions
+
+    def settled(self, versions: dict[str, int]) -> dict[str, int]:
+        """Of the present versions, those that may be told again. What differs from what was told last is most likely on
+        its way, with word of what it is about; `lost` tells later whether it came."""
+        self._late = {
+            topic: (version, self._told[topic])
+            for topic, version in versions.items()
+            if self._told.get(topic, version) != version
+        }
+        return self.say({topic: version for topic, version in versions.items() if topic not in self._late})
+
+    def lost(self) -> dict[str, int]:
+        """Versions that `settled` held back and of which nothing was heard since."""
+        late, self._late = self._late, {}
+        return self.say({topic: now for topic, (now, told) in late.items() if self._told.get(topic) == told})
 
     def stir(self) -> None:
         """Let the stream look around now."""
@@ -280,20 +303,27 @@ def events(app: Flask, stream: Stream, topics: Topics) -> Iterator[str]:
     hub.follow(stream, topics)
     ends_at = time.monotonic() + LONGEST_SECONDS * random.uniform(0.9, 1)  # noqa: S311 - spreads load, keeps no secret
     repeat_at = ping_at = -math.inf
+    lost_at = math.inf
     try:
         yield f"retry: {_retry_ms()}\n\n"
         while time.monotonic() < ends_at and not stream.ended and not hub.ending:
             now = time.monotonic()
             if stream.stored is not None:
                 stored, stream.stored = stream.stored, None
-                yield _said("versions", stored)
+                yield _said("versions", stream.say(stored))
+            if now >= lost_at:
+                lost_at = math.inf
+                if lost := stream.lost():
+                    yield _said("versions", lost)
             if stream.compare or now >= repeat_at:
-                stream.compare, repeat_at = False, now + VERSIONS_SECONDS
-                yield _said("versions", _versions(app, stream.topics))
+                compare, stream.compare = stream.compare, False
+                present = _versions(app, stream.topics)
+                yield _said("versions", stream.say(present) if compare else stream.settled(present))
+                repeat_at, lost_at = now + VERSIONS_SECONDS, now + LATE_SECONDS
             if now >= ping_at:
                 ping_at = now + CHECK_SECONDS
                 yield ": here\n\n"  # a browser that is gone is found out here
-            news = _news(stream, stream.wait(max(0.0, ping_at - time.monotonic())))
+            news = _news(stream, stream.wait(max(0.0, min(ping_at, lost_at) - time.monotonic())))
             if news:
                 yield news
         yield f"retry: {_retry_ms()}\n\n"
@@ -306,6 +336,7 @@ def _news(stream: Stream, changes: dict[str, Change]) -> str:
     said = []
     for topic, change in changes.items():
         if topic in stream.topics:
+            stream.say({topic: change.version})
             about = {} if change.about is None else {"since": change.since, "about": change.about}
             said.append(_said("change", {"topic": topic, "version": change.version, **about}))
     figures = {topic: those for topic, those in stream.figures().items() if topic in stream.topics}

@@ -96,6 +96,19 @@ def test_the_stream_of_the_test_client(app: Any, make_committed: Any, committed:
     answer.close()
 
 
+def test_what_is_on_its_way_is_not_told_as_missed_and_what_is_lost_is_told() -> None:
+    stream = live_hub.Stream(1, 1, frozenset({"queue:1", "queue:2"}))
+    assert stream.settled({"queue:1": 5, "queue:2": 3}) == {"queue:1": 5, "queue:2": 3}, "nothing was told before"
+    assert stream.settled({"queue:1": 6, "queue:2": 3}) == {"queue:2": 3}
+    stream.say({"queue:1": 6})  # word of it came
+    assert stream.lost() == {}
+    assert stream.settled({"queue:1": 7, "queue:2": 3}) == {"queue:2": 3}
+    assert stream.lost() == {"queue:1": 7}
+    assert stream.lost() == {}
+    assert stream.settled({"queue:1": 1}) == {}, "a wiped Redis counts from the beginning"
+    assert stream.lost() == {"queue:1": 1}
+
+
 def _events(chunks: Iterator[bytes]) -> Iterator[tuple[str, Any]]:
     for chunk in chunks:
         lines = chunk.decode().splitlines()

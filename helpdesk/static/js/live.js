@@ -1,7 +1,7 @@
 // Turns "topic X is now at version N" into DOM events; panes fetch themselves again with htmx:
 //   <div data-live="queue:3" data-version="17" hx-get="..." hx-trigger="live:changed" hx-target="..." hx-swap="morph">
 // or, for a single topic, hx-trigger="live:queue:3 from:body". Names and versions travel, never text. The server repeats
-// all versions on connect and every 15 s; whoever differs has missed something and fetches.
+// all versions on connect and every 15 s (what may be on its way a second later); whoever differs fetches.
 import { noteContact, noteLoss } from "./live_contact.js";
 import { follow } from "./live_stream.js";
 
